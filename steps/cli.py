@@ -1,0 +1,227 @@
+"""`ctp`: the command line, built on the step catalog. Bodies only parse and call.
+
+Heavy modules are imported inside the commands, so that `ctp --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from steps.errors import EXIT_BUG, EXIT_USAGE, PipelineError, UsageError, classify
+
+if TYPE_CHECKING:
+    from steps.config import PipelineConfig
+
+app = typer.Typer(
+    name="ctp",
+    help="Continuous training pipeline: production traces become a better model, safely.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+serve = typer.Typer(help="Run one of the servers of the loop.", no_args_is_help=True)
+app.add_typer(serve, name="serve")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with the configuration.", show_default=False)]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override one value, as in train.method=grpo.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+WorkdirOption = Annotated[Path, typer.Option("--workdir", help="Folder that holds everything the loop writes.")]
+
+DEFAULT_WORKDIR = Path("work")
+
+
+def _config(path: Path | None, overrides: list[str] | None) -> PipelineConfig:
+    from steps.config import load_config
+
+    return load_config(path, tuple(overrides or ()))
+
+
+def _emit(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _split_params(arguments: list[str]) -> dict[str, str]:
+    """`--key=value` and `--key value` words become parameters.
+
+    Raises:
+        UsageError: a word is neither.
+    """
+    params: dict[str, str] = {}
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("--"):
+            raise UsageError(f"{word!r}: parameters are written --name=value")
+        name, mark, value = word[2:].partition("=")
+        if not mark:
+            following = next(words, None)
+            if following is None:
+                raise UsageError(f"{word}: a value must follow")
+            value = following
+        params[name.replace("-", "_")] = value
+    return params
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def step(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Step to run; `ctp step help` lists them.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    run_id: Annotated[str, typer.Option(help="Run that the step belongs to.")] = "manual",
+    result_file: Annotated[Path | None, typer.Option(help="Write the result JSON here, atomically.", show_default=False)] = None,
+) -> None:
+    """Run one step of the pipeline; its parameters follow as --name=value."""
+    from steps.local.console import describe_step, list_steps
+
+    if name in {"help", "--help"}:
+        list_steps()
+        return
+    if {"--help", "-h"} & set(context.args):
+        describe_step(name)
+        return
+    from steps.catalog import find_step
+    from steps.core.runtime import run_step
+    from steps.core.spec import StepContext
+
+    settings = _config(config, overrides)
+    ctx = StepContext(config=settings, run_id=run_id, workdir=workdir.resolve())
+    result = run_step(find_step(name), _split_params(context.args), ctx, result_file)
+    if result_file is None:
+        typer.echo(result.model_dump_json(indent=2))
+
+
+@app.command()
+def run(
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    method: Annotated[str | None, typer.Option(help="dpo or grpo; default: the configuration's.", show_default=False)] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Trace file or folder to ingest too; repeatable.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the world, the users and the training.", min=0)] = 0,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve training and deployment automatically; it is recorded as such.")] = False,
+    sabotage: Annotated[bool, typer.Option("--sabotage", help="Make the candidate worse after the gate, to watch the canary abort.")] = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole loop on embedded parts; the same command again resumes a killed run."""
+    from steps.local.command import run_loop
+
+    extra = list(overrides or ())
+    if method is not None:
+        extra.append(f"train.method={method}")
+    settings = _config(config, extra)
+    report = run_loop(settings, workdir.resolve(), sources=tuple(source or ()), seed=seed, yes=yes, sabotage=sabotage, quiet=as_json)
+    if as_json:
+        typer.echo(report)
+
+
+@app.command()
+def status(workdir: WorkdirOption = DEFAULT_WORKDIR, as_json: JsonOption = False) -> None:
+    """Show runs, tables, champion and canary of a work folder."""
+    from steps.local.console import show_status
+
+    show_status(workdir.resolve(), as_json=as_json)
+
+
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Argument(help="Run to show; default: the newest.")] = "",
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Print where the HTML report of a run lies, and its key figures."""
+    from steps.local.console import show_report
+
+    show_report(workdir.resolve(), run_id, as_json=as_json)
+
+
+@app.command("config")
+def show_config(config: ConfigOption = None, overrides: SetOption = None, as_json: JsonOption = False) -> None:
+    """Print every effective configuration value."""
+    settings = _config(config, overrides)
+    if as_json:
+        _emit(settings.model_dump(mode="json"))
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
+
+
+PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+PortFileOption = Annotated[Path | None, typer.Option(help="Write the real port here once bound.", show_default=False)]
+WatchOption = Annotated[bool, typer.Option("--watch-stdin", help="Exit when standard input closes, so that no server outlives its parent.")]
+
+
+@serve.command("judge")
+def serve_judge_command(
+    port: PortOption = 8001, host: HostOption = "127.0.0.1", port_file: PortFileOption = None, watch_stdin: WatchOption = False
+) -> None:
+    """Offline OpenAI-compatible judge: deterministic lexical entailment, no model."""
+    from steps.serve.judge import serve_judge
+
+    serve_judge(port, host=host, port_file=port_file, watch_stdin=watch_stdin)
+
+
+def _silence_libraries() -> None:
+    """Progress bars and notices of libraries do not belong on a user's terminal."""
+    os.environ.setdefault("RAGAS_DO_NOT_TRACK", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+def main() -> None:
+    """Entry point: run a command and map errors to the documented exit codes."""
+    _silence_libraries()
+    try:
+        app(standalone_mode=False)
+    except PipelineError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted: run the same command again to continue.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        known = classify(error)
+        if known is not None:
+            _fail(known)
+        if type(error).__module__.startswith(("click", "typer")):
+            _fail_usage(error)
+        if os.environ.get("CTP_TRACEBACK"):
+            traceback.print_exc()
+        typer.echo(f"Internal error: {type(error).__name__} (set CTP_TRACEBACK=1 to see where, and report it)", err=True)
+        sys.exit(EXIT_BUG)
+
+
+def _fail(error: PipelineError) -> None:
+    if os.environ.get("CTP_TRACEBACK"):
+        traceback.print_exc()
+    typer.echo(f"{error.headline}: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _fail_usage(error: Exception) -> None:
+    message = getattr(error, "format_message", lambda: str(error))()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message)
+        sys.exit(EXIT_USAGE)
+    if type(error).__name__ == "Exit":
+        sys.exit(getattr(error, "exit_code", 0))
+    if type(error).__name__ == "Abort":
+        sys.exit(130)
+    typer.echo(f"Usage error: {message}", err=True)
+    sys.exit(EXIT_USAGE)
+
+
+if __name__ == "__main__":
+    main()

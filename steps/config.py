@@ -1,0 +1,284 @@
+"""PipelineConfig: schema, defaults and bounds. The only reader of configuration files.
+
+Precedence: field default < file < `--set key=value`. Unknown keys are refused. A
+default lives once, on its field. Values that stand in a file are either the whole
+document or its `pipeline:` block, so one environment file serves charts and steps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from steps.core.files import canonical_json
+from steps.core.refs import Frozen
+from steps.errors import ConfigError
+
+
+class LakeConfig(Frozen):
+    """The Iceberg lake. `sql` needs no service; `glue` uses the AWS credential chain."""
+
+    catalog: Literal["sql", "glue"] = "sql"
+    uri: str = Field(default="", description="SQLAlchemy URL of the SQL catalog; empty: SQLite in the work folder")
+    warehouse: str = Field(default="", description="root of the table files, file:// or s3://; empty: the work folder")
+    namespace: str = "ctp"
+
+
+class IngestConfig(Frozen):
+    """Where trace files are found and what becomes of them."""
+
+    sources: tuple[str, ...] = Field(default=(), description="trace files or folders read by every run")
+    unit_bytes: int = Field(default=64 << 20, gt=0, description="files are grouped into units of about this size")
+    keep_raw: bool = Field(default=False, description="keep the loop's own raw spans after they are committed to the lake")
+
+
+class GovernConfig(Frozen):
+    """The four gates. What is not known is refused."""
+
+    allowed_regions: tuple[str, ...] = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2", "ap-northeast-2")
+    region_default: str = Field(default="", description="region of a source whose spans carry none; empty: refuse them")
+    max_confidentiality: Literal["public", "internal", "confidential"] = "internal"
+    confidentiality_default: Literal["", "public", "internal", "confidential"] = Field(
+        default="", description="class of a source whose spans carry none; empty: refuse them"
+    )
+    pii_action: Literal["mask", "drop"] = "mask"
+    user_key_file: str = Field(default="", description="file with the key that hashes user ids; empty: made in the work folder")
+
+
+class JudgeConfig(Frozen):
+    """One OpenAI-compatible scorer."""
+
+    base_url: str = Field(default="", description="…/v1; empty: the offline judge, started by the local loop")
+    model: str
+    embedding_base_url: str = Field(default="", description="empty: base_url")
+    embedding_model: str = "lexical-hash-512"
+    prompt_version: str = "v1"
+    api_key_file: str = Field(default="", description="mounted file holding the key; empty: no key is sent")
+    concurrency: int = Field(default=64, ge=1, le=1024)
+    timeout_s: float = Field(default=60.0, gt=0)
+    tries: int = Field(default=4, ge=1, le=10)
+    max_tokens: int = Field(default=4096, ge=64)
+    enable_thinking: bool = False
+
+
+class RewardWeights(Frozen):
+    """How label components become one reward; they are normalised to sum to 1."""
+
+    faithfulness: float = Field(default=0.5, ge=0)
+    judge: float = Field(default=0.4, ge=0)
+    answer_relevancy: float = Field(default=0.1, ge=0)
+    context_precision: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> RewardWeights:
+        if self.faithfulness + self.judge + self.answer_relevancy + self.context_precision <= 0:
+            raise ValueError("at least one reward weight must be above 0")
+        return self
+
+
+class LabelConfig(Frozen):
+    """Reward labelling."""
+
+    weights: RewardWeights = RewardWeights()
+    batch_rows: int = Field(default=500, ge=1, description="labels are committed to the lake this many at a time")
+    max_failed_ratio: float = Field(default=0.2, ge=0, le=1, description="stop when more of the last 200 traces failed")
+
+
+class CurateConfig(Frozen):
+    """What makes a preference pair."""
+
+    min_chosen_score: float = Field(default=0.7, ge=0, le=1)
+    min_margin: float = Field(default=0.3, ge=0, le=1)
+    max_pairs_per_prompt: int = Field(default=1, ge=1)
+    min_pairs: int = Field(default=32, ge=1, description="fewer pairs train nothing: the run ends as rejected")
+
+
+class DpoConfig(Frozen):
+    """Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) with an SFT term."""
+
+    learning_rate: float = Field(default=5e-4, gt=0)
+    beta: float = Field(default=0.3, gt=0)
+    sft_weight: float = Field(default=2.0, ge=0)
+    epochs: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+
+
+class GrpoConfig(Frozen):
+    """Group relative policy optimisation (Shao et al. 2024, arXiv 2402.03300)."""
+
+    learning_rate: float = Field(default=5e-4, gt=0)
+    beta: float = Field(default=0.0, ge=0)
+    num_generations: int = Field(default=8, ge=2)
+    prompts_per_step: int = Field(default=8, ge=1)
+    max_steps: int = Field(default=30, ge=1)
+    max_answer_tokens: int = Field(default=24, ge=1, description="sampled answers are cut here while training")
+
+
+class TrainConfig(Frozen):
+    """Training of the candidate."""
+
+    method: Literal["dpo", "grpo"] = "dpo"
+    seed: int = 0
+    dpo: DpoConfig = DpoConfig()
+    grpo: GrpoConfig = GrpoConfig()
+    max_length_tokens: int = Field(default=384, ge=16)
+    save_steps: int = Field(default=10, ge=1, description="optimizer steps between checkpoints")
+
+
+class GateConfig(Frozen):
+    """Offline evaluation of candidate against champion. Ratios are 0-1."""
+
+    samples_per_prompt: int = Field(default=4, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    max_tokens: int = Field(default=32, ge=1)
+    min_faithfulness: float = Field(default=0.85, ge=0, le=1)
+    min_answer_relevancy: float = Field(default=0.80, ge=0, le=1)
+    max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1)
+    max_p99_latency_growth_ratio: float = Field(default=0.10, ge=0)
+    max_refusal_growth: float = Field(default=0.05, ge=0, le=1)
+    max_length_growth_ratio: float = Field(default=0.5, ge=0)
+    max_fluency_drop: float = Field(default=0.10, ge=0, le=1)
+    bootstrap_samples: int = Field(default=4000, ge=200)
+    latency_floor_ms: float = Field(default=0.0, ge=0, description="a candidate p99 below this passes in any case")
+    min_prompts: int = Field(default=20, ge=2, description="a golden set with fewer questions decides nothing")
+    max_unscored_ratio: float = Field(default=0.05, ge=0, lt=1, description="more answers of one model without a score decide nothing")
+    concurrency: int = Field(default=8, ge=1, le=256, description="questions in flight; each goes to both models in turn")
+    request_timeout_s: float = Field(default=120.0, gt=0)
+
+
+class CanaryConfig(Frozen):
+    """Steps and thresholds of the canary. Weights are percent of live traffic."""
+
+    weights: tuple[int, ...] = (5, 25, 100)
+    min_samples: int = Field(default=30, ge=1, description="scored answers of each version before a verdict")
+    min_requests: int = Field(default=40, ge=1, description="answered requests of the canary before a verdict")
+    interval_s: float = Field(default=2.0, gt=0, description="seconds between two analyses")
+    step_timeout_s: float = Field(default=60.0, gt=0, description="no verdict by then aborts")
+    max_error_ratio_growth: float = Field(default=0.01, ge=0, le=1)
+    max_p99_latency_ratio: float = Field(default=1.10, ge=1)
+    p99_latency_floor_ms: float = Field(default=0.0, ge=0, description="a canary p99 below this passes in any case")
+    max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1)
+    faithfulness_backstop: float = Field(default=0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _rising_to_all(self) -> CanaryConfig:
+        if not self.weights or list(self.weights) != sorted(set(self.weights)) or self.weights[-1] != 100 or self.weights[0] < 1:
+            raise ValueError("canary.weights must rise from at least 1 to 100, as in [5, 25, 100]")
+        return self
+
+
+class RegistryConfig(Frozen):
+    """The MLflow registry."""
+
+    tracking_uri: str = Field(default="", description="MLflow URI; empty: SQLite in the work folder")
+
+
+class ReleaseConfig(Frozen):
+    """The Git repository whose model pin Argo CD follows."""
+
+    repository: str = Field(default="", description="URL or path; empty: a repository in the work folder")
+    branch: str = "main"
+    environment: str = "kind"
+
+
+class CostConfig(Frozen):
+    """Prices used in estimates, in US dollars."""
+
+    cpu_core_hour_usd: float = Field(default=0.0425, ge=0)
+    gpu_hour_usd: float = Field(default=7.912, ge=0)
+    train_gpus: int = Field(default=0, ge=0)
+
+
+class WorldConfig(Frozen):
+    """The embedded world of `ctp run`: sample domain, users and the first model."""
+
+    base_model: str = Field(default="", description="Hugging Face id or path; empty: a tiny Qwen3 warmed up here")
+    requests_per_prompt: int = Field(default=6, ge=2, description="how often users ask each question before training")
+    concurrency: int = Field(default=32, ge=1, description="users waiting for an answer at the same time")
+
+
+class PipelineConfig(Frozen):
+    """Everything a run can be told."""
+
+    model_name: str = "agent-model"
+    lake: LakeConfig = LakeConfig()
+    ingest: IngestConfig = IngestConfig()
+    govern: GovernConfig = GovernConfig()
+    reward_judge: JudgeConfig = JudgeConfig(model="lexical-entailment-coverage")
+    gate_judge: JudgeConfig = JudgeConfig(model="lexical-entailment-alignment")
+    label: LabelConfig = LabelConfig()
+    curate: CurateConfig = CurateConfig()
+    train: TrainConfig = TrainConfig()
+    gate: GateConfig = GateConfig()
+    canary: CanaryConfig = CanaryConfig()
+    registry: RegistryConfig = RegistryConfig()
+    release: ReleaseConfig = ReleaseConfig()
+    cost: CostConfig = CostConfig()
+    world: WorldConfig = WorldConfig()
+
+    @model_validator(mode="after")
+    def _judges_differ(self) -> PipelineConfig:
+        reward, gate = self.reward_judge, self.gate_judge
+        if (reward.model, reward.prompt_version) == (gate.model, gate.prompt_version):
+            raise ValueError("gate_judge must differ from reward_judge in model or prompt_version: a gate that asks the reward judge cannot see a hacked reward")
+        return self
+
+    def digest(self) -> str:
+        """First 12 hex digits of the SHA-256 over every effective value."""
+        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:12]
+
+
+def _one_line(error: ValidationError, source: str) -> str:
+    """The first validation problem as one line with its key."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(document)"
+    if first["type"] == "extra_forbidden":
+        return f"{source}: unknown key {key!r}: remove it or correct its spelling (`ctp config` prints every key)"
+    return f"{source}: {key}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _merge(base: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set `a.b.c` in nested dictionaries."""
+    *parents, leaf = dotted.split(".")
+    for part in parents:
+        base = base.setdefault(part, {})
+        if not isinstance(base, dict):
+            raise ConfigError(f"--set {dotted}: {part!r} is not a block")
+    base[leaf] = value
+
+
+def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> PipelineConfig:
+    """Read a file (or nothing), apply `key=value` overrides, validate.
+
+    Raises:
+        ConfigError: the file is missing or no YAML mapping, a key is unknown, a value out of bounds.
+    """
+    document: Any = {}
+    source = "--set"
+    if path is not None:
+        source = str(path)
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            raise ConfigError(f"{path}: no such file: give --config an existing YAML file") from None
+        except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+            raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(document, dict):
+            raise ConfigError(f"{path}: the document must be a mapping of keys, not {type(document).__name__}")
+        document = document.get("pipeline", document) or {}
+    for override in overrides:
+        key, mark, text = override.partition("=")
+        if not mark or not key:
+            raise ConfigError(f"--set {override!r}: write key=value, as in --set train.method=grpo")
+        try:
+            _merge(document, key, yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {override!r}: the value is not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return PipelineConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, source)) from error

@@ -1,0 +1,402 @@
+"""The lake: Iceberg tables through PyIceberg, on a SQL catalog or AWS Glue.
+
+Writers replace their own batch (`replace_batch`), so a step that was killed and runs
+again leaves the same rows. Commits are optimistic: whoever loses a race redoes the
+whole operation on the new snapshot. Readers name a snapshot and always see the same rows.
+
+Source: Iceberg table spec v2; PyIceberg 0.12 `Table.overwrite`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import json
+
+from steps.core.files import canonical_json
+from steps.core.refs import TableRef
+from steps.core.schemas import TABLES, TableSchema, arrow_schema, table_properties
+from steps.errors import AccessError, ConfigError, DataError, TransientError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.table import Table
+
+    from steps.config import PipelineConfig
+
+Where = "str | BooleanExpression | Mapping[str, Any] | None"
+COMMIT_TRIES = 20
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a stage of a run left behind."""
+
+    run_id: str
+    stage: str
+    payload: dict[str, Any]
+    at: datetime
+
+
+def row_filter(where: Any) -> BooleanExpression:
+    """An Iceberg filter from an expression, a mapping of column to value, or filter text.
+
+    In a mapping a list, tuple or set means "one of" and None means "is null"; all entries must
+    hold. Values from outside belong in a mapping: they stay literals whatever they contain.
+    """
+    from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, And, EqualTo, In, IsNull
+    from pyiceberg.expressions.parser import parse
+
+    if where is None:
+        return AlwaysTrue()
+    if isinstance(where, str):
+        return parse(where)
+    if not isinstance(where, Mapping):
+        return where
+    result: BooleanExpression = AlwaysTrue()
+    for column, value in where.items():
+        term: BooleanExpression
+        if value is None:
+            term = IsNull(column)
+        elif isinstance(value, Collection) and not isinstance(value, (str, bytes)):
+            term = In(column, set(value)) if value else AlwaysFalse()
+        else:
+            term = EqualTo(column, value)
+        result = And(result, term)
+    return result
+
+
+def conform(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """Rows in the table's columns, types and order, sorted by its key; absent optional columns are null.
+
+    Raises:
+        DataError: a column is unknown, a required one absent or null, or a value has the wrong type.
+    """
+    import pyarrow as pa
+
+    target = arrow_schema(schema)
+    extra = set(rows.column_names) - set(target.names)
+    if extra:
+        raise DataError(f"table {schema.name} has no column {sorted(extra)[0]!r}: its columns are {', '.join(target.names)}")
+    arrays = []
+    for column in target:
+        if column.name in rows.column_names:
+            try:
+                array = rows.column(column.name).cast(column.type)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise DataError(f"table {schema.name}, column {column.name}: not {column.type}: {str(error).splitlines()[0]}") from None
+        else:
+            array = pa.chunked_array([pa.nulls(rows.num_rows, column.type)])
+        if not column.nullable and array.null_count:
+            raise DataError(f"table {schema.name}, column {column.name}: {array.null_count} rows have no value, and it is required")
+        arrays.append(array)
+    return pa.table(arrays, schema=target).sort_by([(name, "ascending") for name in schema.key])
+
+
+@contextlib.contextmanager
+def _storage_errors(what: str) -> Iterator[None]:
+    """Turn the catalog's and the object store's failures into typed errors, by their class names."""
+    try:
+        yield
+    except Exception as error:
+        kind, text = type(error).__name__, " ".join(str(error).split())
+        module = type(error).__module__.partition(".")[0]
+        if module == "sqlalchemy" and ("readonly" in text or "unable to open" in text):
+            raise AccessError(f"{what}: the catalog database cannot be opened for writing: check lake.uri and the folder's permissions") from error
+        if module == "sqlalchemy" and kind in ("OperationalError", "InterfaceError", "TimeoutError") and "full" not in text:
+            raise TransientError(f"{what}: the catalog database does not answer or is locked: run the same command again") from error
+        if module in ("botocore", "boto3") or kind in ("ForbiddenError", "UnauthorizedError"):
+            if "Credential" in kind or "AccessDenied" in text or "Forbidden" in text or kind in ("ForbiddenError", "UnauthorizedError"):
+                raise AccessError(f"{what}: access denied by AWS: check the role of this service account") from error
+            raise TransientError(f"{what}: AWS did not answer ({kind}): run the same command again") from error
+        raise
+
+
+def _catalog(config: PipelineConfig, workdir: Path) -> Catalog:
+    """Open the configured catalog; a SQL catalog makes its own tables."""
+    lake = config.lake
+    if lake.catalog == "glue":
+        if not lake.warehouse.startswith("s3://"):
+            raise ConfigError("lake.warehouse: the glue catalog needs an s3:// folder, as in s3://bucket/warehouse")
+        from pyiceberg.catalog.glue import GlueCatalog
+
+        return GlueCatalog("ctp", warehouse=lake.warehouse)
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    folder = (workdir / "lake").resolve()
+    if not lake.uri or not lake.warehouse:
+        folder.mkdir(parents=True, exist_ok=True)
+    uri = lake.uri or f"sqlite:///{folder / 'catalog.db'}"
+    return SqlCatalog("ctp", uri=uri, warehouse=lake.warehouse or f"file://{folder / 'warehouse'}")
+
+
+class Lake:
+    """Tables of one namespace. Accepts `traces` and `ctp.traces` alike.
+
+    Not for sharing between threads; every process opens its own.
+    """
+
+    def __init__(self, catalog: Catalog, namespace: str) -> None:
+        self._catalog = catalog
+        self._namespace = namespace
+        self._opened: set[str] = set()
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the catalog's connections."""
+        self._catalog.close()
+
+    def schema(self, table: str) -> TableSchema:
+        """The declared schema of a table.
+
+        Raises:
+            DataError: the lake has no such table.
+        """
+        namespace, _, name = table.rpartition(".")
+        if name not in TABLES or namespace not in ("", self._namespace):
+            raise DataError(f"the lake has no table {table!r}: tables are {', '.join(f'{self._namespace}.{known}' for known in TABLES)}")
+        return TABLES[name]
+
+    def current(self, table: str) -> TableRef:
+        """The table at its newest snapshot; snapshot 0 when nothing was ever written."""
+        schema = self.schema(table)
+        opened = self._load(schema)
+        snapshot = opened.current_snapshot() if opened is not None else None
+        return TableRef(table=f"{self._namespace}.{schema.name}", snapshot_id=snapshot.snapshot_id if snapshot else 0)
+
+    def scan(self, ref: TableRef | str, columns: tuple[str, ...] = (), where: Any = None) -> pa.Table:
+        """Read rows of one snapshot.
+
+        Args:
+            ref: a TableRef, its text `ctp.traces@42`, or a bare table name for the newest snapshot.
+            columns: which columns, in this order; empty means all. Columns younger than the snapshot are null.
+            where: see `row_filter`.
+
+        Returns:
+            Rows sorted by those of the table's key columns that were read.
+
+        Raises:
+            DataError: no such table, column or snapshot, or the filter names an unknown column.
+        """
+        if isinstance(ref, str):
+            ref = TableRef.model_validate(ref) if "@" in ref else self.current(ref)
+        schema = self.schema(ref.table)
+        names = columns or tuple(column.name for column in schema.columns)
+        unknown = set(names) - {column.name for column in schema.columns}
+        if unknown:
+            raise DataError(f"table {ref.table} has no column {sorted(unknown)[0]!r}")
+        opened = self._load(schema) if ref.snapshot_id else None
+        if opened is None and ref.snapshot_id:
+            raise DataError(f"{ref}: the table does not exist in this lake: check --config and the work folder")
+        rows = _empty(schema) if opened is None else _read(opened, ref, names, where)
+        order = [(name, "ascending") for name in schema.key if name in names]
+        rows = _with_columns(rows, names, schema)
+        return rows.sort_by(order) if order and rows.num_rows > 1 else rows
+
+    def replace_batch(
+        self,
+        table: str,
+        rows: pa.Table,
+        batch_column: str,
+        batch_id: str,
+        *,
+        run_id: str,
+        watermarks: Mapping[str, str] | None = None,
+        unique_by: str = "",
+    ) -> TableRef:
+        """Put `rows` in the place of the batch, in one commit; the same call again leaves the same rows.
+
+        Args:
+            table: which table; it is created or given its new columns when needed.
+            rows: any subset of the table's columns that has the required ones; a missing batch column is filled in.
+            batch_column: the column that holds the batch id.
+            batch_id: which rows are replaced.
+            run_id: recorded as `ctp.run-id` in the snapshot summary.
+            watermarks: recorded as `ctp.watermark.<key>` in the snapshot summary.
+            unique_by: rows whose value in this column stands in another batch of the committed snapshot are left out.
+
+        Raises:
+            DataError: the rows do not fit the table.
+            TransientError: other writers won every one of 20 races.
+        """
+        import pyarrow as pa
+        from pyiceberg.expressions import EqualTo
+
+        schema = self.schema(table)
+        if batch_column not in rows.column_names:
+            rows = rows.append_column(batch_column, pa.array([batch_id] * rows.num_rows, pa.string()))
+        rows = conform(rows, schema)
+        summary = {"ctp.run-id": run_id, "ctp.batch-id": batch_id, **{f"ctp.watermark.{k}": v for k, v in (watermarks or {}).items()}}
+
+        def attempt(opened: Table) -> None:
+            fresh = _without_known(opened, rows, unique_by, batch_column, batch_id) if unique_by else rows
+            opened.overwrite(fresh, overwrite_filter=EqualTo(batch_column, batch_id), snapshot_properties=summary)
+
+        return self._commit(schema, attempt)
+
+    def delete_rows(self, table: str, where: Any, *, run_id: str) -> TableRef:
+        """Delete the rows that match, in one commit. Old snapshots still hold them until they are expired."""
+        schema = self.schema(table)
+        condition = row_filter(where)
+        return self._commit(schema, lambda opened: opened.delete(condition, snapshot_properties={"ctp.run-id": run_id}))
+
+    def append_run_record(self, run_id: str, stage: str, payload: Mapping[str, Any], *, key: str = "") -> TableRef:
+        """Add a record of a run; a record of the same `key` is replaced (default: always a new record)."""
+        import pyarrow as pa
+
+        key = key or uuid.uuid4().hex
+        row = {"run_id": run_id, "stage": stage, "payload_json": canonical_json(dict(payload)), "at": datetime.now(timezone.utc), "record_key": key}
+        return self.replace_batch("runs", pa.Table.from_pylist([row]), "record_key", key, run_id=run_id)
+
+    def run_records(self, stage: str = "", *, run_id: str = "") -> list[RunRecord]:
+        """Records in the order they were made, of one stage or run or of all."""
+        where = {name: value for name, value in (("stage", stage), ("run_id", run_id)) if value}
+        rows = self.scan("runs", where=where or None).to_pylist()
+        return [RunRecord(row["run_id"], row["stage"], json.loads(row["payload_json"] or "{}"), row["at"]) for row in rows]
+
+    def history(self, table: str) -> list[dict[str, str]]:
+        """Snapshot summaries, oldest first, each with `snapshot_id` and `committed_at` (ISO 8601)."""
+        opened = self._load(self.schema(table))
+        result = []
+        for snapshot in opened.snapshots() if opened is not None else ():
+            at = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, timezone.utc).isoformat()
+            summary = snapshot.summary.additional_properties if snapshot.summary else {}
+            result.append({"snapshot_id": str(snapshot.snapshot_id), "committed_at": at, **summary})
+        return result
+
+    def _identifier(self, schema: TableSchema) -> tuple[str, str]:
+        return (self._namespace, schema.name)
+
+    def _load(self, schema: TableSchema) -> Table | None:
+        """The table, or None when it was never created."""
+        from pyiceberg.exceptions import NoSuchTableError
+
+        with _storage_errors(f"table {self._namespace}.{schema.name}"):
+            try:
+                return self._catalog.load_table(self._identifier(schema))
+            except NoSuchTableError:
+                return None
+
+    def _ensure(self, schema: TableSchema) -> Table:
+        """The table, created when absent and given the columns it lacks."""
+        from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
+
+        opened = self._load(schema)
+        if opened is None:
+            with _storage_errors(f"table {self._namespace}.{schema.name}"):
+                with contextlib.suppress(NamespaceAlreadyExistsError):
+                    self._catalog.create_namespace_if_not_exists(self._namespace)
+                with contextlib.suppress(TableAlreadyExistsError):
+                    _create(self._catalog, self._identifier(schema), schema)
+                opened = self._catalog.load_table(self._identifier(schema))
+        if schema.name not in self._opened:
+            missing = [name for name in arrow_schema(schema).names if name not in {field.name for field in opened.schema().fields}]
+            if missing:
+                with opened.transaction() as change:
+                    change.update_schema().union_by_name(arrow_schema(schema)).commit()
+                    change.set_properties(table_properties(schema))
+            self._opened.add(schema.name)
+        return opened
+
+    def _commit(self, schema: TableSchema, attempt: Callable[[Table], None]) -> TableRef:
+        """Run `attempt` on the newest snapshot until no other writer got in between."""
+        from pyiceberg.exceptions import CommitFailedException, ValidationException
+
+        name = f"{self._namespace}.{schema.name}"
+        for turn in range(COMMIT_TRIES):
+            try:
+                with _storage_errors(f"table {name}"), warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", message="Delete operation did not match any records")
+                    opened = self._ensure(schema)
+                    attempt(opened)
+                snapshot = opened.current_snapshot()
+                return TableRef(table=name, snapshot_id=snapshot.snapshot_id if snapshot else 0)
+            except (CommitFailedException, ValidationException):
+                time.sleep(min(2.0, 0.05 * 2**turn) * random.uniform(0.5, 1.5))
+        raise TransientError(f"table {name}: other writers won {COMMIT_TRIES} commits in a row: run the same command again")
+
+
+def _create(catalog: Catalog, identifier: tuple[str, str], schema: TableSchema) -> None:
+    """Create the table with its partitions in one commit."""
+    with catalog.create_table_transaction(identifier, schema=arrow_schema(schema), properties=table_properties(schema)) as creation:
+        with creation.update_spec() as spec:
+            for name in schema.partition:
+                spec.add_identity(name)
+
+
+def _read(opened: Table, ref: TableRef, names: tuple[str, ...], where: Any) -> pa.Table:
+    """Rows of one snapshot in those of the columns that the snapshot has."""
+    if opened.snapshot_by_id(ref.snapshot_id) is None:
+        raise DataError(f"{ref}: no such snapshot: it was never made in this lake, or it has been expired")
+    condition = row_filter(where)
+    scan = opened.scan(snapshot_id=ref.snapshot_id, row_filter=condition)
+    present = {field.name for field in scan.projection().fields}
+    try:
+        with _storage_errors(str(ref)):
+            return scan.select(*[name for name in names if name in present]).to_arrow()
+    except ValueError as error:
+        raise DataError(f"{ref}: the filter does not fit the table: {' '.join(str(error).split())[:200]}") from error
+
+
+def _empty(schema: TableSchema) -> pa.Table:
+    """No rows, in the types that reading gives."""
+    return _large(arrow_schema(schema)).empty_table()
+
+
+def _large(schema: pa.Schema) -> pa.Schema:
+    """The same schema with 64-bit string offsets, which is how PyIceberg reads."""
+    import pyarrow as pa
+
+    wide = {pa.string(): pa.large_string(), pa.list_(pa.string()): pa.large_list(pa.large_string())}
+    return pa.schema([pa.field(item.name, wide.get(item.type, item.type), item.nullable) for item in schema])
+
+
+def _with_columns(rows: pa.Table, names: tuple[str, ...], schema: TableSchema) -> pa.Table:
+    """Rows in exactly these columns; those younger than the data are null."""
+    import pyarrow as pa
+
+    types = {item.name: item.type for item in _large(arrow_schema(schema))}
+    arrays = [
+        rows.column(name).cast(types[name]) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows, types[name])]) for name in names
+    ]
+    return pa.table(arrays, names=list(names))
+
+
+def _without_known(opened: Table, rows: pa.Table, column: str, batch_column: str, batch_id: str) -> pa.Table:
+    """Rows whose `column` value stands in no other batch of the snapshot about to be replaced."""
+    import pyarrow.compute as pc
+    from pyiceberg.expressions import NotEqualTo
+
+    if opened.current_snapshot() is None or not rows.num_rows:
+        return rows
+    known = opened.scan(row_filter=NotEqualTo(batch_column, batch_id), selected_fields=(column,)).to_arrow().column(column)
+    fresh = pc.invert(pc.is_in(rows.column(column), value_set=known.cast(rows.schema.field(column).type)))
+    return rows.filter(fresh)
+
+
+def open_lake(config: PipelineConfig, workdir: Path) -> Lake:
+    """Open the configured lake; without configuration it is SQLite and files in `workdir/lake`.
+
+    Raises:
+        ConfigError: the catalog lacks a setting.
+        AccessError: the catalog refuses access.
+        TransientError: the catalog does not answer.
+    """
+    with _storage_errors("lake"):
+        return Lake(_catalog(config, workdir), config.lake.namespace)

@@ -1,0 +1,122 @@
+"""From answers and scores to one comparison for each metric. Measures; decides nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from steps.config import GateConfig
+from steps.core.golden import GoldenSet
+from steps.gate.answers import is_fluent, is_refusal, length_words, restates_gold
+from steps.gate.stats import Comparison, by_prompt, compare, compare_quantile
+from steps.gate.suite import ARMS, Answer, Arm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_LATENCY_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that the verdict looks at.
+
+    Attributes:
+        comparisons: metric -> comparison; None where it cannot be computed.
+        unscored_ratio: for each model, the share of answers that lack a judge's score.
+        prompts: questions in the golden set.
+    """
+
+    comparisons: Mapping[str, Comparison | None]
+    unscored_ratio: Mapping[str, float]
+    prompts: int
+
+
+def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, NDArray[np.float64]], config: GateConfig) -> Measurements:
+    """Compare candidate and champion in every metric.
+
+    Args:
+        golden: the questions.
+        answers: of both models, [n_answers].
+        judged: metric -> [n_answers] scores 0-1, NaN where unscored.
+        config: number of resamples.
+    """
+    import numpy as np
+
+    seed = int(golden.sha256[:8], 16)
+    count = len(golden.items)
+    prompts = np.array([answer.item for answer in answers], dtype=np.int64)
+    of_arm = {arm: np.array([answer.arm == arm for answer in answers], dtype=bool) for arm in ARMS}
+    columns = {**judged, **_unjudged(golden, answers)}
+
+    def by_arm(values: NDArray[np.float64], arm: Arm) -> NDArray[np.float64]:
+        return by_prompt(values[of_arm[arm]], prompts[of_arm[arm]], count)
+
+    comparisons: dict[str, Comparison | None] = {
+        name: compare(by_arm(values, "champion"), by_arm(values, "candidate"), samples=config.bootstrap_samples, seed=seed)
+        for name, values in columns.items()
+    }
+    if all(item.gold is None for item in golden.items):
+        del comparisons["gold_restated"]
+    latency = {arm: _latencies(answers, arm, count) for arm in ARMS}
+    resamples = min(_LATENCY_RESAMPLES, config.bootstrap_samples)
+    comparisons["p99_latency_ms"] = compare_quantile(latency["champion"], latency["candidate"], 0.99, samples=resamples, seed=seed)
+    scored = np.logical_and.reduce([np.isfinite(values) for values in judged.values()])
+    unscored = {arm: float(np.mean(~scored[of_arm[arm]])) for arm in ARMS}
+    return Measurements(comparisons, unscored, count)
+
+
+def _unjudged(golden: GoldenSet, answers: Sequence[Answer]) -> dict[str, NDArray[np.float64]]:
+    """Metric -> [n_answers], without a judge; NaN where there is no answer."""
+    import numpy as np
+
+    pattern = re.compile(golden.fluency_pattern) if golden.fluency_pattern else None
+    measures: dict[str, Callable[[Answer], float | bool | None]] = {
+        "gold_restated": lambda answer: restates_gold(answer.text, golden.items[answer.item]),
+        "fluency": lambda answer: is_fluent(answer.text, pattern),
+        "refusal": lambda answer: is_refusal(answer.text),
+        "length_words": lambda answer: length_words(answer.text),
+    }
+    return {name: np.array([np.nan if answer.error else _number(of(answer)) for answer in answers], dtype=np.float64) for name, of in measures.items()}
+
+
+def _number(value: float | bool | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _latencies(answers: Sequence[Answer], arm: Arm, count: int) -> list[NDArray[np.float64]]:
+    """For each question, the latencies of one model's answers in milliseconds."""
+    import numpy as np
+
+    found: list[list[float]] = [[] for _ in range(count)]
+    for answer in answers:
+        if answer.arm == arm:
+            found[answer.item].append(answer.latency_ms)
+    return [np.array(values, dtype=np.float64) for values in found]
+
+
+_UNITS = {"refusal": ("ratio", "lower"), "length_words": ("tokens", "lower"), "p99_latency_ms": ("ms", "lower")}
+
+
+def to_record(name: str, comparison: Comparison) -> dict[str, Any]:
+    """One metric as the report and the verdict file show it.
+
+    `delta` is candidate minus champion in the metric's unit and `ci95` its interval; the
+    unit `tokens` of `length_words` counts words between white space. The interval of the
+    latency is known for its relative growth, so it is scaled to milliseconds.
+    """
+    unit, better = _UNITS.get(name, ("score", "higher"))
+    scale = comparison.champion if name == "p99_latency_ms" else 1.0
+    return {
+        "champion": comparison.champion,
+        "candidate": comparison.candidate,
+        "delta": comparison.delta * scale,
+        "ci95": [comparison.low * scale, comparison.high * scale],
+        "n": comparison.n,
+        "unit": unit,
+        "better": better,
+        "independent": name == "gold_restated",
+    }

@@ -1,0 +1,61 @@
+"""The servers that a gate needs and nobody has started: models under test and the offline judge."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from steps.config import JudgeConfig
+from steps.core.files import sha256_tree
+from steps.core.process import ServerProcess
+from steps.core.refs import ArtifactRef
+from steps.core.spec import StepContext
+from steps.errors import DataError
+from steps.gate.suite import Arm
+
+
+def verified_model(ref: ArtifactRef) -> Path:
+    """The folder of a model whose content is what its reference says.
+
+    Raises:
+        DataError: it is missing or was changed.
+    """
+    path = Path(ref.local_path())
+    if not path.is_dir():
+        raise DataError(f"{path}: no such model folder: check the reference {ref.uri}")
+    if (found := sha256_tree(path)) != ref.sha256:
+        raise DataError(f"{path}: SHA-256 of its files is {found}, the reference says {ref.sha256}: the model was changed")
+    return path
+
+
+@contextlib.contextmanager
+def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: StepContext) -> Iterator[dict[Arm, str]]:
+    """Base URL of each model: the given one, or that of a server started here and stopped at the end.
+
+    Equal models get two servers all the same, so that their latencies can be compared.
+    """
+    with contextlib.ExitStack() as stack:
+        started: dict[Arm, ServerProcess] = {}
+        for arm, ref in models.items():
+            if not urls[arm]:
+                options = {"path": verified_model(ref), "served_model_name": ctx.config.model_name, "model_version": arm}
+                started[arm] = stack.enter_context(ServerProcess("model", options, log_file=_log(ctx, arm)))
+        for server in started.values():
+            server.wait_healthy()
+        yield {arm: started[arm].url if arm in started else urls[arm] for arm in models}
+
+
+@contextlib.contextmanager
+def judge_config(ctx: StepContext) -> Iterator[JudgeConfig]:
+    """The gate judge's configuration; without a URL, the offline judge is started here."""
+    config = ctx.config.gate_judge
+    if config.base_url:
+        yield config
+        return
+    with ServerProcess("judge", {}, log_file=_log(ctx, "judge")) as server:
+        yield config.model_copy(update={"base_url": server.wait_healthy().url + "/v1"})
+
+
+def _log(ctx: StepContext, name: str) -> Path:
+    return ctx.workdir / "logs" / f"gate-{name}.log"

@@ -1,0 +1,163 @@
+"""Personal data and secrets in text: find, mask, and prove that nothing is left.
+
+Two stages: one RE2 pass over a whole Arrow column tells which texts can hold anything at all
+(`suspicious`), and only those meet the exact rules. Every rule is a pattern plus a check
+(checksum, calendar, context words), so that ports, limits and plain numbers pass. Text is compared
+in a folded form of equal length (full-width digits and look-alike dashes become ASCII), so that
+positions fit the original.
+
+There is no language model here: names are found only where someone introduces, signs or addresses
+(`names.py`), postal addresses not at all.
+
+Source: Luhn ISO/IEC 7812-1; IBAN ISO 13616 (mod 97); Korean resident numbers: Resident
+Registration Act enforcement rules (check digit until October 2020).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from steps.govern.names import find_names
+from steps.govern.numbers import account_context, card, foreign_phone, iban, ip_address, phone_context, resident_number
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A superset of what the rules below can match, in RE2 syntax.
+SUSPICIOUS = (
+    r"@|＠|://[^/\s]*:|\d[\d\-. ()/]{6,}\d|\(\d{3}\)|\+\d|[０-９]{3}|[０-９][‐‑‒–—−－]|\d[‐‑‒–—−－]\d{3}|(?:\d{1,3}\.){3}\d"
+    r"|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{2,}|::|[A-Z]{2}\d{2}[ A-Z0-9]{10}|sk-|[spr]k_(?:live|test)|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|glpat-|xox|hf_|eyJ|BEGIN"
+    r"|(?i:api.?key|secret|token|passw|bearer|credential|비밀번호|my name|called|call me|this is |i am |i'm |i’m |\bmrs?\b|\bms\b|\bdr\b|\bprof\b|regards|sincerely|cheers|thanks|thank you| dot |\[dot\]|\(dot\))"
+    r"|이름|성함|성명|저는|나는|제가|님|씨|올림|드림"
+)
+_FOLD = {ord(full): half for full, half in zip("０１２３４５６７８９＠．／：＋（）　", "0123456789@./:+() ", strict=True)}
+_FOLD |= {ord(dash): "-" for dash in "‐‑‒–—−－"} | {0x00A0: " ", 0x2007: " ", 0x202F: " "}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A place in a text: kind of data and the half-open span that is to be replaced."""
+
+    kind: str
+    start: int
+    end: int
+
+
+Check = Callable[[str, "re.Match[str]"], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of data: what it looks like and, when looks deceive, what must also hold. Group 1, if any, is what is masked."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    check: Check | None = None
+
+
+_DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,6}[A-Za-z]{2,24}"
+_KEY_VALUE = (
+    r"(?:api[_ -]?key|access[_ -]?key|secret(?:[_ -]?key)?|client[_ -]?secret|auth[_ -]?token|access[_ -]?token|token|passwords?|passwd|pwd|credential|비밀번호|패스워드)"
+    r"[\"']?\s*(?:[:=]|\bis\b|는|은)\s*[\"'`]?([^\s\"'`,;<>{}\[\]()]{6,})"
+)
+
+
+def _has_digit_or_sign(text: str, match: re.Match[str]) -> bool:
+    """Passwords and keys are no plain words: they hold a digit or a sign, or change case within."""
+    value = match[1].rstrip(".!?")
+    return len(value) >= 6 and bool(re.search(r"\d|[!@#$%^&*+=/_~]|[a-z][A-Z]", value)) and not value.isdigit() or (value.isdigit() and "passw" in match[0].lower())
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("secret", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL)),
+    Rule("secret", re.compile(r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{16,}|[spr]k_(?:live|test)_[A-Za-z0-9]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,})")),
+    Rule("secret", re.compile(r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{20,})")),
+    Rule("secret", re.compile(r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")),
+    Rule("secret", re.compile(r"(?i:bearer)\s+([A-Za-z0-9._~+/=-]{20,})")),
+    Rule("secret", re.compile(_KEY_VALUE, re.IGNORECASE), _has_digit_or_sign),
+    Rule("credentials", re.compile(r"://([^\s/@:\[\]]{1,200}:[^\s/@\[\]]{1,200})@")),
+    Rule("email", re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@" + _DOMAIN)),
+    Rule("email", re.compile(r"[^\W\d_]{1,20}@" + _DOMAIN)),
+    Rule("email", re.compile(r"(?<![\w.])[A-Za-z0-9._%+-]{1,64}\s?(?:\sat\s|\[at\]|\(at\))\s?[A-Za-z0-9-]+(?:\s?(?:\sdot\s|\[dot\]|\(dot\))\s?[A-Za-z0-9-]+){1,3}", re.IGNORECASE)),
+    Rule("iban", re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}(?![A-Za-z0-9])"), lambda text, match: iban(match[0])),
+    Rule("card", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d]|[.-]\d)"), lambda text, match: card(match[0])),
+    Rule("resident_number", re.compile(r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)"), resident_number),
+    Rule("ssn", re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")),
+    Rule("phone", re.compile(r"(?<![\d.+-])(?:\+?82[-. )]{0,2}\(?0?|\(?0)(?:1[016789]|2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50\d)\)?[-. ]{0,2}\d{3,4}[-. ]?\d{4}(?![\d]|[.-]\d)")),
+    Rule("phone", re.compile(r"(?<![\d.+-])(?:\+?1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\d]|[.-]\d)")),
+    Rule("phone", re.compile(r"(?<![\w+])\+\d[\d ().-]{6,20}\d(?!\d)"), lambda text, match: foreign_phone(match[0])),
+    Rule("account", re.compile(r"(?<![\d.-])\d{2,6}-\d{2,6}-\d{2,8}(?:-\d{1,6})?(?![\d-])"), account_context),
+    Rule("account", re.compile(r"(?<![\d.-])\d{10,14}(?![\d.-])"), account_context),
+    Rule("phone", re.compile(r"(?<![\d.:-])\(?\d[\d ().-]{5,16}\d(?![\d]|[.:-]\d)"), phone_context),
+    Rule("ip", re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)|(?<![\d.-])(?:\d{1,3}\.){3}\d{1,3}(?=[가-힣])"), ip_address),
+    Rule("ip", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"), ip_address),
+)
+
+
+def folded(text: str) -> str:
+    """The text for comparing: same length, full-width signs and dashes as ASCII."""
+    return text if text.isascii() else text.translate(_FOLD)
+
+
+def findings(text: str) -> Iterator[Finding]:
+    """Personal data and secrets in one text; spans may overlap."""
+    plain = folded(text)
+    for rule in RULES:
+        for match in rule.pattern.finditer(plain):
+            if rule.check is None or rule.check(plain, match):
+                group = 1 if match.re.groups else 0
+                yield Finding(rule.kind, *match.span(group))
+    for start, end in find_names(plain):
+        yield Finding("name", start, end)
+
+
+def _masked(text: str, kinds: set[str]) -> str:
+    """The text with its findings replaced, earlier and longer ones first; adds the kinds found."""
+    result, position = [], 0
+    for found in sorted(findings(text), key=lambda item: (item.start, -item.end)):
+        if found.start < position:
+            if found.end <= position:
+                continue
+            found = Finding(found.kind, position, found.end)
+        kinds.add(found.kind)
+        result += [text[position : found.start], f"[{found.kind.upper()}]"]
+        position = found.end
+    return "".join((*result, text[position:])) if result else text
+
+
+def introduced_names(text: str) -> set[str]:
+    """Names that a text introduces, to be masked wherever else the trace says them."""
+    plain = folded(text)
+    return {text[start:end] for start, end in find_names(plain)}
+
+
+def mask_texts(texts: Sequence[str]) -> tuple[list[str], tuple[str, ...], bool]:
+    """Mask the texts of one trace.
+
+    A name introduced in one text is masked in all of them: the answer that greets the user by it, too.
+
+    Returns:
+        (masked texts, kinds found in alphabetical order, whether a second search found nothing more)
+    """
+    kinds: set[str] = set()
+    known = sorted({name for text in texts for name in introduced_names(text)}, key=len, reverse=True)
+    result = []
+    for text in texts:
+        masked = _masked(text, kinds)
+        for name in known:
+            edge = r"(?<![^\W\d_])", r"(?![^\W\d_])"
+            pattern = re.escape(name) if re.search("[가-힣]", name) else edge[0] + re.escape(name) + edge[1]
+            masked = re.sub(pattern, "[NAME]", masked) if len(name) > 2 else masked
+        result.append(masked)
+    clean = not any(next(findings(text), None) for text in result)
+    return result, tuple(sorted(kinds)), clean
+
+
+def suspicious(texts: pa.Array) -> list[bool]:
+    """Which texts can hold anything that the rules know; the others need no further look."""
+    import pyarrow.compute as pc
+
+    return pc.match_substring_regex(texts, SUSPICIOUS).to_pylist()

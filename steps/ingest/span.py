@@ -1,0 +1,64 @@
+"""What readers give to assembly: spans, scores and the places that could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Span:
+    """One OTLP span, or one Langfuse observation told in the same words.
+
+    Attributes:
+        trace_id: 32 hex digits (OTLP), or the source's own id.
+        span_id: unique within the trace; "" for a Langfuse trace row.
+        parent_id: "" for a root.
+        name: span name.
+        start_ns: Unix nanoseconds; 0 when unknown.
+        end_ns: Unix nanoseconds; 0 when unknown.
+        attributes: plain Python values by attribute name.
+        events: (name, attributes) in order.
+        resource: attributes of whoever emitted the span.
+        error: the span ended in an error.
+        source: "otlp" or "langfuse".
+        uri: the file it came from.
+        offset: line number or row number in that file, from 1.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Any]
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    resource: dict[str, Any] = field(default_factory=dict)
+    error: bool = False
+    source: str = "otlp"
+    uri: str = ""
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class Score:
+    """A user's verdict that the source keeps apart from its spans. `value` is 0-1."""
+
+    trace_id: str
+    value: float
+    at_ns: int
+    uri: str = ""
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class Unreadable:
+    """A line, row or file that could not be read, with the reason as one word. Holds no text."""
+
+    uri: str
+    offset: int
+    reason: str
+
+
+Record = Span | Score | Unreadable

@@ -1,0 +1,63 @@
+"""Step `ingest`: find new trace files and plan them as units. Reads no text and writes nothing."""
+
+from __future__ import annotations
+
+from steps.core.refs import Frozen, TextTuple
+from steps.core.spec import StepContext
+from steps.ingest.units import Unit
+
+
+class Params(Frozen):
+    """What to look at.
+
+    Attributes:
+        sources: files, folders or URIs beside those of `ingest.sources`.
+    """
+
+    sources: TextTuple = ()
+
+
+class Result(Frozen):
+    """What `govern` is to read.
+
+    Attributes:
+        units: in a fixed order for the same files.
+        files: how many files the units hold.
+        skipped_files: already ingested, empty, of another signal (metrics, logs) or not yet completely exported.
+        bytes: size of the files that the units hold.
+    """
+
+    units: tuple[Unit, ...]
+    files: int
+    skipped_files: int
+    bytes: int
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Plan every file that no earlier run has committed.
+
+    Raises:
+        DataError: a source does not exist.
+        AccessError: a source may not be read.
+    """
+    from steps.core.lake import open_lake
+    from steps.ingest.sources import complete_exports, inspect_file, list_source
+    from steps.ingest.units import UNIT_STAGE, ingested_digests, plan_units
+
+    sources = dict.fromkeys((*ctx.config.ingest.sources, *params.sources))
+    listed = dict.fromkeys(uri for source in sources for uri in list_source(source))
+    uris, skipped = complete_exports(listed)
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        seen = ingested_digests(record.payload for record in lake.run_records(UNIT_STAGE))
+    found = []
+    with ctx.progress.task("planning", total=len(uris), unit="files") as task:
+        for uri in uris:
+            item = inspect_file(uri)
+            task.advance(1)
+            if not item.file.bytes or item.format == "other" or item.file.sha256 in seen:
+                skipped += 1
+                continue
+            seen.add(item.file.sha256)
+            found.append(item)
+    units = plan_units(found, ctx.config.ingest.unit_bytes)
+    return Result(units=units, files=len(found), skipped_files=skipped, bytes=sum(item.file.bytes for item in found))

@@ -1,0 +1,104 @@
+"""Render the record as one HTML file that needs nothing else: no script, no network, no font.
+
+Trace text is untrusted, so every value is escaped and clipped, and the page's own
+content security policy forbids everything except its one style sheet.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from steps.core.files import write_atomic, write_json
+from steps.local.report import numbers, story
+from steps.local.report.record import RunReport
+from steps.local.report.timeline import marks_of, tone_of
+from steps.local.report.views import Drawings, approval_facts, cost_rows, provenance, reproduce
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+TEXT_CHARS = 1200
+"""Longest question, context or answer shown; the record keeps the whole text."""
+EXAMPLES = 6
+"""Examples of each kind that are shown, so that a long run still makes a page a browser likes."""
+
+
+def _clip(value: str, limit: int = TEXT_CHARS) -> str:
+    """Text cut for display, saying so."""
+    return value if len(value) <= limit else f"{value[:limit].rstrip()} … ({len(value):,} characters in all)"
+
+
+def _share_of(part: float | None, whole: float | None) -> str:
+    """A part of a whole in percent."""
+    return numbers.DASH if part is None or not whole else numbers.percent(part / whole)
+
+
+@functools.cache
+def _environment() -> Environment:
+    """The template environment; a name that a template misspells is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("steps.local.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "clip": _clip,
+        "title_of": story.title_of,
+        "stage_title": story.stage_title,
+        "tone_of": tone_of,
+        **{
+            name: getattr(numbers, name)
+            for name in ("count", "score", "signed", "interval", "plain", "percent", "duration", "dollars", "moment")
+        },
+    }
+    environment.filters.update(filters)
+    environment.globals.update(share_of=_share_of, EXAMPLES=EXAMPLES)
+    return environment
+
+
+def render_page(record: RunReport) -> str:
+    """The whole page as text. Pure: the same record gives the same bytes."""
+    environment = _environment()
+    source, _, _ = environment.loader.get_source(environment, "report.css") if environment.loader else ("", None, None)
+    css = "\n".join(line.strip() for line in source.splitlines() if line.strip())
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        record=record,
+        css=Markup(css),  # noqa: S704 - our own file, never trace text
+        css_digest=digest,
+        headline=story.headline(record),
+        figures=story.key_figures(record),
+        flow=story.flow(record),
+        reasons=story.reasons(record),
+        drawings=Drawings(record),
+        events=marks_of(record.canary.timeline) if record.canary else [],
+        shown=approval_facts,
+        costs=cost_rows(record),
+        provenance=provenance(record),
+        reproduce=reproduce(record),
+    )
+
+
+def write_report(record: RunReport, folder: Path) -> tuple[Path, Path]:
+    """Write `report.json` and `report.html` into `folder`, each whole or not at all.
+
+    Returns:
+        Their paths, JSON first.
+
+    Raises:
+        OSError: the folder is not writable or the disk is full.
+    """
+    page = render_page(record)
+    json_path, html_path = folder / REPORT_JSON, folder / REPORT_HTML
+    write_json(json_path, record.model_dump(mode="json"))
+    write_atomic(html_path, page)
+    return json_path, html_path

@@ -1,0 +1,40 @@
+"""Break a copy of a model on purpose, to watch the canary abort."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from steps.core.files import whole_folder
+
+NOISE = 0.6
+
+
+def sabotaged_copy(model: Path, target: Path, seed: int) -> Path:
+    """Copy a Hugging Face model folder with noise in its attention outputs.
+
+    Every attention output matrix gets Gaussian noise of 60 % of its own standard
+    deviation: the model still answers in time and without errors, but restates the
+    wrong facts. That is the failure that only online quality analysis sees.
+
+    Returns:
+        `target`; it is kept as it is when it exists.
+    """
+    if target.exists():
+        return target
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    generator = torch.Generator().manual_seed(seed)
+    with whole_folder(target) as scratch:
+        for path in sorted(model.iterdir()):
+            if path.suffix != ".safetensors":
+                shutil.copy2(path, scratch / path.name)
+                continue
+            tensors = load_file(path)
+            for name, tensor in tensors.items():
+                if name.endswith("o_proj.weight"):
+                    noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float32)
+                    tensors[name] = (tensor.float() + noise * tensor.float().std() * NOISE).to(tensor.dtype)
+            save_file(tensors, scratch / path.name, metadata={"format": "pt"})
+    return target

@@ -1,0 +1,71 @@
+"""What a model version was made of: the tags it carries, and the key that makes registering idempotent."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import steps
+from steps.config import PipelineConfig
+from steps.core.files import canonical_json, sha256_text
+from steps.core.git import run_git
+from steps.core.refs import ArtifactRef, TableRef
+from steps.errors import PipelineError
+from steps.registry.alias import BOOTSTRAP, GATE_PHASE, SHA256, URI
+
+LINEAGE = "ctp.lineage"
+
+
+def lineage_tags(
+    config: PipelineConfig,
+    *,
+    model: ArtifactRef,
+    base: ArtifactRef | None,
+    dataset: ArtifactRef | None,
+    verdict: ArtifactRef | None,
+    traces: TableRef | None,
+    policy_version: str,
+    gate_phase: str,
+    method: str,
+    bootstrap: bool,
+) -> dict[str, str]:
+    """Tags that say what the model was made of and how it was judged; empty ones are left out.
+
+    `ctp.lineage` is the SHA-256 over all of them: two registrations with the same value are one.
+    """
+    tags = {
+        URI: model.uri,
+        SHA256: model.sha256,
+        "ctp.base": str(base or ""),
+        "ctp.base-sha256": base.sha256 if base else "",
+        "ctp.dataset": str(dataset or ""),
+        "ctp.dataset-sha256": dataset.sha256 if dataset else "",
+        "ctp.traces": str(traces or ""),
+        "ctp.policy-version": policy_version,
+        "ctp.method": method,
+        "ctp.verdict": str(verdict or ""),
+        GATE_PHASE: "" if bootstrap else gate_phase,
+        BOOTSTRAP: "true" if bootstrap else "",
+        "ctp.reward-judge": f"{config.reward_judge.model}/{config.reward_judge.prompt_version}",
+        "ctp.gate-judge": f"{config.gate_judge.model}/{config.gate_judge.prompt_version}",
+        "ctp.config": config.digest(),
+        "ctp.seed": str(config.train.seed),
+        "ctp.pipeline": pipeline_revision(),
+    }
+    known = {key: value for key, value in tags.items() if value}
+    return known | {LINEAGE: sha256_text(canonical_json(known))}
+
+
+def pipeline_revision() -> str:
+    """`git:<commit>` of a checkout of this project (`+changes` when edited), else `package:<version>`."""
+    root = Path(steps.__file__).resolve().parents[1]
+    if (root / ".git").exists():
+        try:
+            changed = run_git(["status", "--porcelain", "--", "steps"], root)
+            return f"git:{run_git(['rev-parse', 'HEAD'], root)}" + ("+changes" if changed else "")
+        except PipelineError:
+            pass  # A checkout without a commit, or no git program: the package version is all there is.
+    try:
+        return f"package:{metadata.version('ctp')}"
+    except metadata.PackageNotFoundError:
+        return "package:unknown"

@@ -1,0 +1,104 @@
+"""Register: record a model version with its lineage and make it the candidate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steps.core.files import read_json, sha256_file
+from steps.core.refs import ArtifactRef, Frozen, ModelRef, TableRef
+from steps.core.spec import StepContext
+from steps.errors import DataError
+
+if TYPE_CHECKING:
+    from steps.core.clients import RegistryClient
+
+
+class Params(Frozen):
+    """The model and everything it came from. `bootstrap` registers the first model, which no gate has seen."""
+
+    model: ArtifactRef
+    base: ArtifactRef | None = None
+    dataset: ArtifactRef | None = None
+    verdict: ArtifactRef | None = None
+    gate_phase: str = "Successful"
+    traces: TableRef | None = None
+    policy_version: str = ""
+    approved_by: str = ""
+    approved_at: str = ""
+    method: str = ""
+    bootstrap: bool = False
+
+
+class Result(Frozen):
+    """The version, the champion beside it, and whether the version was there already."""
+
+    model: ModelRef
+    champion: ModelRef | None
+    reused: bool
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Register the model once for its content and lineage, then point `candidate` at it.
+
+    With `bootstrap`, the model becomes champion where there is none.
+
+    Raises:
+        DataError: the gate was not passed, or the verdict file is not the one named or says otherwise.
+        TransientError: the registry does not answer or is being moved by somebody else.
+    """
+    from steps.core import clients
+    from steps.registry.alias import champion, promote, set_candidate
+
+    verdict = _check_gate(params)
+    name = ctx.config.model_name
+    client = clients.registry(ctx.config, ctx.workdir)
+    version, reused = _version(client, params, ctx, verdict)
+    if params.bootstrap:
+        if champion(client, name) is None:
+            promote(client, name, version, None)
+    else:
+        set_candidate(client, name, version)
+    return Result(model=ModelRef(name=name, version=version), champion=champion(client, name), reused=reused)
+
+
+def _check_gate(params: Params) -> dict[str, Any] | None:
+    """The verdict's content, checked against its digest and against what the caller says.
+
+    Raises:
+        DataError: the model may not be registered.
+    """
+    if not params.bootstrap and params.gate_phase != "Successful":
+        raise DataError(f"the gate's phase is {params.gate_phase!r}: only a model that passed (Successful) is registered")
+    if params.verdict is None:
+        if not params.bootstrap:
+            raise DataError("no verdict is given: name the gate's verdict file (--verdict), or --bootstrap=true for the first model")
+        return None
+    path = Path(params.verdict.local_path())
+    if not path.is_file() or sha256_file(path) != params.verdict.sha256:
+        raise DataError(f"{path}: not the verdict with SHA-256 {params.verdict.sha256}: run the gate again")
+    verdict = read_json(path)
+    if verdict.get("phase") != params.gate_phase:
+        raise DataError(f"{path}: says {verdict.get('phase')!r}, the caller says {params.gate_phase!r}: run the gate again")
+    if not verdict.get("candidate", "").endswith(f"#sha256:{params.model.sha256}"):
+        raise DataError(f"{path}: judges another model than {params.model.uri}: run the gate on this one")
+    return verdict
+
+
+def _version(client: RegistryClient, params: Params, ctx: StepContext, verdict: dict[str, Any] | None) -> tuple[int, bool]:
+    """The version with this content and lineage, created unless it is there: (number, was there)."""
+    from steps.registry.card import render_card
+    from steps.registry.lineage import LINEAGE, lineage_tags
+
+    name = ctx.config.model_name
+    made_of = params.model_dump(include={"policy_version", "gate_phase", "method", "bootstrap"})
+    refs = {field: getattr(params, field) for field in ("model", "base", "dataset", "verdict", "traces")}
+    tags = lineage_tags(ctx.config, **refs, **made_of)
+    with client.moving(name):
+        client.ensure_model(name)
+        known = client.find_versions(name, LINEAGE, tags[LINEAGE])
+        if known:
+            return known[0], True
+        said = {"ctp.run-id": ctx.run_id, "ctp.approved-by": params.approved_by, "ctp.approved-at": params.approved_at}
+        tags |= {key: value for key, value in said.items() if value}
+        return client.create_version(name, params.model.uri, tags, render_card(name, tags, verdict)), False
