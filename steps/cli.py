@@ -37,12 +37,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 WorkdirOption = Annotated[Path, typer.Option("--workdir", help="Folder that holds everything the loop writes.")]
 
 DEFAULT_WORKDIR = Path("work")
+LAPTOP = Path(__file__).parent / "local" / "laptop.yaml"
 
 
-def _config(path: Path | None, overrides: list[str] | None) -> PipelineConfig:
+def _config(path: Path | None, overrides: list[str] | None, profile: Path | None = None) -> PipelineConfig:
     from steps.config import load_config
 
-    return load_config(path, tuple(overrides or ()))
+    return load_config(path, tuple(overrides or ()), profile)
 
 
 def _emit(value: Any) -> None:
@@ -118,7 +119,7 @@ def run(
     extra = list(overrides or ())
     if method is not None:
         extra.append(f"train.method={method}")
-    settings = _config(config, extra)
+    settings = _config(config, extra, LAPTOP)
     report = run_loop(settings, workdir.resolve(), sources=tuple(source or ()), seed=seed, yes=yes, sabotage=sabotage, quiet=as_json)
     if as_json:
         typer.echo(report)
@@ -170,6 +171,64 @@ def serve_judge_command(
     from steps.serve.judge import serve_judge
 
     serve_judge(port, host=host, port_file=port_file, watch_stdin=watch_stdin)
+
+
+@serve.command("model")
+def serve_model_command(
+    model: Annotated[str, typer.Option(help="Folder of a saved model, or a Hugging Face id.")],
+    port: PortOption = 8000,
+    host: HostOption = "127.0.0.1",
+    served_model_name: Annotated[str, typer.Option(help="Name that clients ask for.")] = "agent-model",
+    model_version: Annotated[str, typer.Option(help="Registry version, shown in spans and headers.")] = "",
+    spans_dir: Annotated[Path | None, typer.Option(help="Folder of OTLP span files; default: none are written.", show_default=False)] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads of the computation.", min=1)] = 1,
+    port_file: PortFileOption = None,
+    watch_stdin: WatchOption = False,
+) -> None:
+    """Any Hugging Face causal model behind the OpenAI chat protocol."""
+    from steps.serve.model import serve_model
+
+    serve_model(
+        model,
+        port,
+        host=host,
+        served_model_name=served_model_name,
+        model_version=model_version,
+        spans_dir=spans_dir,
+        port_file=port_file,
+        watch_stdin=watch_stdin,
+        threads=threads,
+    )
+
+
+@serve.command("gateway")
+def serve_gateway_command(
+    config_dir: Annotated[Path, typer.Option(help="Folder for Envoy's documents; weights are changed through it.")],
+    stable: Annotated[str, typer.Option(help="host:port of the stable model server.")],
+    canary: Annotated[str, typer.Option(help="host:port of the canary; empty: none.")] = "",
+    canary_percent: Annotated[int, typer.Option(help="Percentage of requests for the canary at start.", min=0, max=100)] = 0,
+    port: PortOption = 8080,
+    host: HostOption = "127.0.0.1",
+    admin_port: Annotated[int, typer.Option(help="Port of Envoy's admin interface; 0 takes a free one.", min=0, max=65535)] = 0,
+    threads: Annotated[int, typer.Option(help="Worker threads of Envoy.", min=1)] = 1,
+    port_file: PortFileOption = None,
+    watch_stdin: WatchOption = False,
+) -> None:
+    """A real Envoy in front of stable and canary, with weights that change live."""
+    from steps.serve.gateway import serve_gateway
+
+    serve_gateway(
+        port,
+        config_dir=config_dir,
+        stable=stable,
+        canary=canary,
+        canary_percent=canary_percent,
+        host=host,
+        admin_port=admin_port,
+        port_file=port_file,
+        watch_stdin=watch_stdin,
+        threads=threads,
+    )
 
 
 def _silence_libraries() -> None:

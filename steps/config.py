@@ -69,8 +69,8 @@ class RewardWeights(Frozen):
     """How label components become one reward; they are normalised to sum to 1."""
 
     faithfulness: float = Field(default=0.5, ge=0)
-    judge: float = Field(default=0.4, ge=0)
-    answer_relevancy: float = Field(default=0.1, ge=0)
+    judge: float = Field(default=0.45, ge=0)
+    answer_relevancy: float = Field(default=0.05, ge=0)
     context_precision: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
@@ -101,9 +101,9 @@ class DpoConfig(Frozen):
     """Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) with an SFT term."""
 
     learning_rate: float = Field(default=5e-4, gt=0)
-    beta: float = Field(default=0.3, gt=0)
-    sft_weight: float = Field(default=2.0, ge=0)
-    epochs: int = Field(default=4, ge=1)
+    beta: float = Field(default=1.0, gt=0)
+    sft_weight: float = Field(default=6.0, ge=0)
+    epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=16, ge=1)
 
 
@@ -191,6 +191,7 @@ class CostConfig(Frozen):
     cpu_core_hour_usd: float = Field(default=0.0425, ge=0)
     gpu_hour_usd: float = Field(default=7.912, ge=0)
     train_gpus: int = Field(default=0, ge=0)
+    train_step_s: float = Field(default=0.0, ge=0, description="expected seconds of one optimizer step; 0: the embedded model's")
 
 
 class WorldConfig(Frozen):
@@ -228,8 +229,10 @@ class PipelineConfig(Frozen):
         return self
 
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 over every effective value."""
-        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:12]
+        """First 12 hex digits of the SHA-256 over every value that shapes a result; where a judge listens does not."""
+        endpoints = {"base_url", "embedding_base_url"}
+        values = self.model_dump(mode="json", exclude={"reward_judge": endpoints, "gate_judge": endpoints})
+        return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:12]
 
 
 def _one_line(error: ValidationError, source: str) -> str:
@@ -251,25 +254,49 @@ def _merge(base: dict[str, Any], dotted: str, value: Any) -> None:
     base[leaf] = value
 
 
-def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> PipelineConfig:
-    """Read a file (or nothing), apply `key=value` overrides, validate.
+def _deep_update(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, block by block."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _deep_update(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, or its `pipeline:` block.
 
     Raises:
-        ConfigError: the file is missing or no YAML mapping, a key is unknown, a value out of bounds.
+        ConfigError: the file is missing, unreadable, or no mapping.
     """
-    document: Any = {}
-    source = "--set"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file: give --config an existing YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    document = {} if document is None else document
+    if isinstance(document, dict) and "pipeline" in document:
+        document = document["pipeline"] or {}
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: the document must be a mapping of keys, not {type(document).__name__}")
+    return document
+
+
+def load_config(path: Path | None = None, overrides: tuple[str, ...] = (), profile: Path | None = None) -> PipelineConfig:
+    """Read a file (or nothing), apply `key=value` overrides, validate.
+
+    Args:
+        path: the user's file.
+        overrides: `a.b=value` texts, the values in YAML.
+        profile: values of a built-in environment, below the user's file.
+
+    Raises:
+        ConfigError: a file is missing or no YAML mapping, a key is unknown, a value out of bounds.
+    """
+    document = _read_document(profile) if profile else {}
     if path is not None:
-        source = str(path)
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
-            raise ConfigError(f"{path}: no such file: give --config an existing YAML file") from None
-        except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-            raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(document, dict):
-            raise ConfigError(f"{path}: the document must be a mapping of keys, not {type(document).__name__}")
-        document = document.get("pipeline", document) or {}
+        document = _deep_update(document, _read_document(path))
     for override in overrides:
         key, mark, text = override.partition("=")
         if not mark or not key:
@@ -281,4 +308,5 @@ def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Pi
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
+        source = " and ".join([str(path)] * (path is not None) + ["--set"] * bool(overrides)) or "configuration"
         raise ConfigError(_one_line(error, source)) from error

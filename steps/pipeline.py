@@ -123,7 +123,13 @@ PIPELINE: tuple[Stage, ...] = (
         "release",
         "release",
         needs=("approve-deploy",),
-        inputs=_bind(model="register.model", artifact="train.model", approved_by="approve-deploy.by"),
+        inputs=_bind(
+            model="register.model",
+            artifact="train.model",
+            approved_by="approve-deploy.by",
+            expected_current="run.champion",
+            verdict="gate.verdict",
+        ),
     ),
 )
 

@@ -110,7 +110,8 @@ def _file_lock(database: Path, timeout_s: float = 30.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise TransientError(f"{path}: another process has held the registry for {timeout_s:.0f} s: let it finish, then run again") from None
+                    held = f"{path}: another process has held the registry for {timeout_s:.0f} s"
+                    raise TransientError(f"{held}: let it finish, then run the same command again") from None
                 time.sleep(0.02)
         yield
 
@@ -143,9 +144,7 @@ class RegistryClient:
     def create_version(self, name: str, source: str, tags: Mapping[str, str], description: str) -> int:
         """Record a new version with all of its tags in one transaction and return its number."""
         with _typed(f"new version of {name}"):
-            version = self._client.create_model_version(
-                name, source, tags=dict(tags), description=description, await_creation_for=None
-            )
+            version = self._client.create_model_version(name, source, tags=dict(tags), description=description, await_creation_for=None)
         return int(version.version)
 
     def find_versions(self, name: str, tag: str, value: str) -> list[int]:
@@ -168,7 +167,8 @@ class RegistryClient:
 
     def _version(self, name: str, version: int) -> ModelVersion:
         with _typed(f"{name}@{version}"):
-            return self._client.get_model_version(name, str(version))
+            found: ModelVersion = self._client.get_model_version(name, str(version))
+            return found
 
     def set_tag(self, name: str, version: int, key: str, value: str) -> None:
         """Set one tag of a version."""

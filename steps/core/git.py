@@ -14,9 +14,9 @@ from steps.errors import AccessError, ConfigError, DataError, PipelineError, Tra
 _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX")
 _ACCESS = ("Authentication failed", "Permission denied", "could not read Username", "could not read Password", "403", "access denied")
 _TRANSIENT = (
-    "Could not resolve host", "Connection refused", "Connection timed out", "Connection reset", "timed out", "early EOF", "unable to access",
-    "the remote end hung up", "Network is unreachable", "No space left on device", "index.lock", "cannot lock ref",
-)  # fmt: skip
+    *("Could not resolve host", "Connection refused", "Connection reset", "Network is unreachable", "timed out", "early EOF"),
+    *("unable to access", "the remote end hung up", "No space left on device", "index.lock", "cannot lock ref"),
+)
 _MISSING = ("does not appear to be a git repository", "not found", "does not exist", "No such file or directory")
 
 
@@ -43,14 +43,15 @@ def run_git(
         TransientError: the remote cannot be reached, or git ran out of time.
         DataError: any other refusal, with git's own line.
     """
+    command = ["git", *arguments]
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd, env=environment(env), input=stdin if stdin is not None else b"", capture_output=True, timeout=timeout_s, check=False
+            command, cwd=cwd, env=environment(env), input=stdin or b"", capture_output=True, timeout=timeout_s, check=False
         )
     except FileNotFoundError:
         raise ConfigError("git is not installed: add it to the image or to PATH") from None
     except subprocess.TimeoutExpired:
-        raise TransientError(f"git {arguments[0]}: no end after {timeout_s:.0f} s: check the remote and run the same command again") from None
+        raise TransientError(f"git {arguments[0]}: no end after {timeout_s:.0f} s: check the remote, then run the same again") from None
     if done.returncode:
         raise _typed(arguments[0], done.stderr.decode("utf-8", "replace"))
     return done.stdout.decode("utf-8").removesuffix("\n")

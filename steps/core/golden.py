@@ -98,7 +98,7 @@ def _fluency_pattern(path: Path, digest: str) -> str | None:
         return None
     try:
         value = read_json(meta)
-        pattern = value.get("fluency_pattern")
+        pattern: str | None = value.get("fluency_pattern")
         if value.get("sha256", digest) != digest:
             raise DataError(f"{meta}: describes another golden set than {path.name}: write both again")
         if pattern is not None:

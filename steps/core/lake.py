@@ -10,32 +10,32 @@ Source: Iceberg table spec v2; PyIceberg 0.12 `Table.overwrite`.
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import json
-
 from steps.core.files import canonical_json
+from steps.core.lake_catalog import open_catalog, storage_errors
+from steps.core.lake_rows import conform, empty_rows, row_filter, with_columns, without_known
 from steps.core.refs import TableRef
 from steps.core.schemas import TABLES, TableSchema, arrow_schema, table_properties
-from steps.errors import AccessError, ConfigError, DataError, TransientError
+from steps.errors import DataError, TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
-    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
     from steps.config import PipelineConfig
+    from steps.core.lake_rows import Where
 
-Where = "str | BooleanExpression | Mapping[str, Any] | None"
 COMMIT_TRIES = 20
 
 
@@ -47,98 +47,6 @@ class RunRecord:
     stage: str
     payload: dict[str, Any]
     at: datetime
-
-
-def row_filter(where: Any) -> BooleanExpression:
-    """An Iceberg filter from an expression, a mapping of column to value, or filter text.
-
-    In a mapping a list, tuple or set means "one of" and None means "is null"; all entries must
-    hold. Values from outside belong in a mapping: they stay literals whatever they contain.
-    """
-    from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, And, EqualTo, In, IsNull
-    from pyiceberg.expressions.parser import parse
-
-    if where is None:
-        return AlwaysTrue()
-    if isinstance(where, str):
-        return parse(where)
-    if not isinstance(where, Mapping):
-        return where
-    result: BooleanExpression = AlwaysTrue()
-    for column, value in where.items():
-        term: BooleanExpression
-        if value is None:
-            term = IsNull(column)
-        elif isinstance(value, Collection) and not isinstance(value, (str, bytes)):
-            term = In(column, set(value)) if value else AlwaysFalse()
-        else:
-            term = EqualTo(column, value)
-        result = And(result, term)
-    return result
-
-
-def conform(rows: pa.Table, schema: TableSchema) -> pa.Table:
-    """Rows in the table's columns, types and order, sorted by its key; absent optional columns are null.
-
-    Raises:
-        DataError: a column is unknown, a required one absent or null, or a value has the wrong type.
-    """
-    import pyarrow as pa
-
-    target = arrow_schema(schema)
-    extra = set(rows.column_names) - set(target.names)
-    if extra:
-        raise DataError(f"table {schema.name} has no column {sorted(extra)[0]!r}: its columns are {', '.join(target.names)}")
-    arrays = []
-    for column in target:
-        if column.name in rows.column_names:
-            try:
-                array = rows.column(column.name).cast(column.type)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise DataError(f"table {schema.name}, column {column.name}: not {column.type}: {str(error).splitlines()[0]}") from None
-        else:
-            array = pa.chunked_array([pa.nulls(rows.num_rows, column.type)])
-        if not column.nullable and array.null_count:
-            raise DataError(f"table {schema.name}, column {column.name}: {array.null_count} rows have no value, and it is required")
-        arrays.append(array)
-    return pa.table(arrays, schema=target).sort_by([(name, "ascending") for name in schema.key])
-
-
-@contextlib.contextmanager
-def _storage_errors(what: str) -> Iterator[None]:
-    """Turn the catalog's and the object store's failures into typed errors, by their class names."""
-    try:
-        yield
-    except Exception as error:
-        kind, text = type(error).__name__, " ".join(str(error).split())
-        module = type(error).__module__.partition(".")[0]
-        if module == "sqlalchemy" and ("readonly" in text or "unable to open" in text):
-            raise AccessError(f"{what}: the catalog database cannot be opened for writing: check lake.uri and the folder's permissions") from error
-        if module == "sqlalchemy" and kind in ("OperationalError", "InterfaceError", "TimeoutError") and "full" not in text:
-            raise TransientError(f"{what}: the catalog database does not answer or is locked: run the same command again") from error
-        if module in ("botocore", "boto3") or kind in ("ForbiddenError", "UnauthorizedError"):
-            if "Credential" in kind or "AccessDenied" in text or "Forbidden" in text or kind in ("ForbiddenError", "UnauthorizedError"):
-                raise AccessError(f"{what}: access denied by AWS: check the role of this service account") from error
-            raise TransientError(f"{what}: AWS did not answer ({kind}): run the same command again") from error
-        raise
-
-
-def _catalog(config: PipelineConfig, workdir: Path) -> Catalog:
-    """Open the configured catalog; a SQL catalog makes its own tables."""
-    lake = config.lake
-    if lake.catalog == "glue":
-        if not lake.warehouse.startswith("s3://"):
-            raise ConfigError("lake.warehouse: the glue catalog needs an s3:// folder, as in s3://bucket/warehouse")
-        from pyiceberg.catalog.glue import GlueCatalog
-
-        return GlueCatalog("ctp", warehouse=lake.warehouse)
-    from pyiceberg.catalog.sql import SqlCatalog
-
-    folder = (workdir / "lake").resolve()
-    if not lake.uri or not lake.warehouse:
-        folder.mkdir(parents=True, exist_ok=True)
-    uri = lake.uri or f"sqlite:///{folder / 'catalog.db'}"
-    return SqlCatalog("ctp", uri=uri, warehouse=lake.warehouse or f"file://{folder / 'warehouse'}")
 
 
 class Lake:
@@ -180,7 +88,7 @@ class Lake:
         snapshot = opened.current_snapshot() if opened is not None else None
         return TableRef(table=f"{self._namespace}.{schema.name}", snapshot_id=snapshot.snapshot_id if snapshot else 0)
 
-    def scan(self, ref: TableRef | str, columns: tuple[str, ...] = (), where: Any = None) -> pa.Table:
+    def scan(self, ref: TableRef | str, columns: tuple[str, ...] = (), where: Where = None) -> pa.Table:
         """Read rows of one snapshot.
 
         Args:
@@ -204,9 +112,9 @@ class Lake:
         opened = self._load(schema) if ref.snapshot_id else None
         if opened is None and ref.snapshot_id:
             raise DataError(f"{ref}: the table does not exist in this lake: check --config and the work folder")
-        rows = _empty(schema) if opened is None else _read(opened, ref, names, where)
+        rows = empty_rows(schema) if opened is None else _read(opened, ref, names, where)
         order = [(name, "ascending") for name in schema.key if name in names]
-        rows = _with_columns(rows, names, schema)
+        rows = with_columns(rows, names, schema)
         return rows.sort_by(order) if order and rows.num_rows > 1 else rows
 
     def replace_batch(
@@ -245,12 +153,12 @@ class Lake:
         summary = {"ctp.run-id": run_id, "ctp.batch-id": batch_id, **{f"ctp.watermark.{k}": v for k, v in (watermarks or {}).items()}}
 
         def attempt(opened: Table) -> None:
-            fresh = _without_known(opened, rows, unique_by, batch_column, batch_id) if unique_by else rows
+            fresh = without_known(opened, rows, unique_by, batch_column, batch_id) if unique_by else rows
             opened.overwrite(fresh, overwrite_filter=EqualTo(batch_column, batch_id), snapshot_properties=summary)
 
         return self._commit(schema, attempt)
 
-    def delete_rows(self, table: str, where: Any, *, run_id: str) -> TableRef:
+    def delete_rows(self, table: str, where: Where, *, run_id: str) -> TableRef:
         """Delete the rows that match, in one commit. Old snapshots still hold them until they are expired."""
         schema = self.schema(table)
         condition = row_filter(where)
@@ -261,7 +169,7 @@ class Lake:
         import pyarrow as pa
 
         key = key or uuid.uuid4().hex
-        row = {"run_id": run_id, "stage": stage, "payload_json": canonical_json(dict(payload)), "at": datetime.now(timezone.utc), "record_key": key}
+        row = {"run_id": run_id, "stage": stage, "payload_json": canonical_json(dict(payload)), "at": datetime.now(UTC), "record_key": key}
         return self.replace_batch("runs", pa.Table.from_pylist([row]), "record_key", key, run_id=run_id)
 
     def run_records(self, stage: str = "", *, run_id: str = "") -> list[RunRecord]:
@@ -275,8 +183,8 @@ class Lake:
         opened = self._load(self.schema(table))
         result = []
         for snapshot in opened.snapshots() if opened is not None else ():
-            at = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, timezone.utc).isoformat()
-            summary = snapshot.summary.additional_properties if snapshot.summary else {}
+            at = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).isoformat()
+            summary = {"operation": snapshot.summary.operation.value, **snapshot.summary.additional_properties} if snapshot.summary else {}
             result.append({"snapshot_id": str(snapshot.snapshot_id), "committed_at": at, **summary})
         return result
 
@@ -287,7 +195,7 @@ class Lake:
         """The table, or None when it was never created."""
         from pyiceberg.exceptions import NoSuchTableError
 
-        with _storage_errors(f"table {self._namespace}.{schema.name}"):
+        with storage_errors(f"table {self._namespace}.{schema.name}"):
             try:
                 return self._catalog.load_table(self._identifier(schema))
             except NoSuchTableError:
@@ -299,12 +207,11 @@ class Lake:
 
         opened = self._load(schema)
         if opened is None:
-            with _storage_errors(f"table {self._namespace}.{schema.name}"):
-                with contextlib.suppress(NamespaceAlreadyExistsError):
-                    self._catalog.create_namespace_if_not_exists(self._namespace)
-                with contextlib.suppress(TableAlreadyExistsError):
-                    _create(self._catalog, self._identifier(schema), schema)
-                opened = self._catalog.load_table(self._identifier(schema))
+            with contextlib.suppress(NamespaceAlreadyExistsError):
+                self._catalog.create_namespace_if_not_exists(self._namespace)
+            with contextlib.suppress(TableAlreadyExistsError):
+                _create(self._catalog, self._identifier(schema), schema)
+            opened = self._catalog.load_table(self._identifier(schema))
         if schema.name not in self._opened:
             missing = [name for name in arrow_schema(schema).names if name not in {field.name for field in opened.schema().fields}]
             if missing:
@@ -321,7 +228,7 @@ class Lake:
         name = f"{self._namespace}.{schema.name}"
         for turn in range(COMMIT_TRIES):
             try:
-                with _storage_errors(f"table {name}"), warnings.catch_warnings():
+                with storage_errors(f"table {name}"), warnings.catch_warnings():
                     warnings.filterwarnings("ignore", message="Delete operation did not match any records")
                     opened = self._ensure(schema)
                     attempt(opened)
@@ -334,13 +241,13 @@ class Lake:
 
 def _create(catalog: Catalog, identifier: tuple[str, str], schema: TableSchema) -> None:
     """Create the table with its partitions in one commit."""
-    with catalog.create_table_transaction(identifier, schema=arrow_schema(schema), properties=table_properties(schema)) as creation:
-        with creation.update_spec() as spec:
-            for name in schema.partition:
-                spec.add_identity(name)
+    creation = catalog.create_table_transaction(identifier, schema=arrow_schema(schema), properties=table_properties(schema))
+    with creation, creation.update_spec() as spec:
+        for name in schema.partition:
+            spec.add_identity(name)
 
 
-def _read(opened: Table, ref: TableRef, names: tuple[str, ...], where: Any) -> pa.Table:
+def _read(opened: Table, ref: TableRef, names: tuple[str, ...], where: Where) -> pa.Table:
     """Rows of one snapshot in those of the columns that the snapshot has."""
     if opened.snapshot_by_id(ref.snapshot_id) is None:
         raise DataError(f"{ref}: no such snapshot: it was never made in this lake, or it has been expired")
@@ -348,46 +255,10 @@ def _read(opened: Table, ref: TableRef, names: tuple[str, ...], where: Any) -> p
     scan = opened.scan(snapshot_id=ref.snapshot_id, row_filter=condition)
     present = {field.name for field in scan.projection().fields}
     try:
-        with _storage_errors(str(ref)):
+        with storage_errors(str(ref)):
             return scan.select(*[name for name in names if name in present]).to_arrow()
     except ValueError as error:
         raise DataError(f"{ref}: the filter does not fit the table: {' '.join(str(error).split())[:200]}") from error
-
-
-def _empty(schema: TableSchema) -> pa.Table:
-    """No rows, in the types that reading gives."""
-    return _large(arrow_schema(schema)).empty_table()
-
-
-def _large(schema: pa.Schema) -> pa.Schema:
-    """The same schema with 64-bit string offsets, which is how PyIceberg reads."""
-    import pyarrow as pa
-
-    wide = {pa.string(): pa.large_string(), pa.list_(pa.string()): pa.large_list(pa.large_string())}
-    return pa.schema([pa.field(item.name, wide.get(item.type, item.type), item.nullable) for item in schema])
-
-
-def _with_columns(rows: pa.Table, names: tuple[str, ...], schema: TableSchema) -> pa.Table:
-    """Rows in exactly these columns; those younger than the data are null."""
-    import pyarrow as pa
-
-    types = {item.name: item.type for item in _large(arrow_schema(schema))}
-    arrays = [
-        rows.column(name).cast(types[name]) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows, types[name])]) for name in names
-    ]
-    return pa.table(arrays, names=list(names))
-
-
-def _without_known(opened: Table, rows: pa.Table, column: str, batch_column: str, batch_id: str) -> pa.Table:
-    """Rows whose `column` value stands in no other batch of the snapshot about to be replaced."""
-    import pyarrow.compute as pc
-    from pyiceberg.expressions import NotEqualTo
-
-    if opened.current_snapshot() is None or not rows.num_rows:
-        return rows
-    known = opened.scan(row_filter=NotEqualTo(batch_column, batch_id), selected_fields=(column,)).to_arrow().column(column)
-    fresh = pc.invert(pc.is_in(rows.column(column), value_set=known.cast(rows.schema.field(column).type)))
-    return rows.filter(fresh)
 
 
 def open_lake(config: PipelineConfig, workdir: Path) -> Lake:
@@ -398,5 +269,5 @@ def open_lake(config: PipelineConfig, workdir: Path) -> Lake:
         AccessError: the catalog refuses access.
         TransientError: the catalog does not answer.
     """
-    with _storage_errors("lake"):
-        return Lake(_catalog(config, workdir), config.lake.namespace)
+    with storage_errors("lake"):
+        return Lake(open_catalog(config, workdir), config.lake.namespace)

@@ -212,7 +212,9 @@ class ServerProcess:
             time.sleep(pause)
             pause = min(pause * 1.2, 0.2)
         self.stop()
-        raise TransientError(f"{self.kind} server: not healthy after {timeout_s:g} s; its log {self.log_file} ends with: {last_line(self.log_file)}")
+        raise TransientError(
+            f"{self.kind} server: not healthy after {timeout_s:g} s; its log {self.log_file} ends with: {last_line(self.log_file)}"
+        )
 
     def check(self) -> None:
         """Do nothing while the child runs.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from collections.abc import Iterable
+
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ TABLES: dict[str, TableSchema] = {
             "one row per trace that passed the four gates",
             _columns(
                 "trace_id source ts:timestamp date:date model model_version consent",
-                "region confidentiality user_hash session_id question:text messages_json:text contexts_json:text answer:text feedback:double"
-                " input_tokens:long output_tokens:long latency_ms:double finish_reason status environment pii_masked:strings content_hash"
-                " prompt_key ingest_batch ingested_at:timestamp",
+                "region confidentiality user_hash session_id question:text messages_json:text contexts_json:text answer:text"
+                " feedback:double input_tokens:long output_tokens:long latency_ms:double finish_reason status environment pii_masked:strings"
+                " content_hash prompt_key ingest_batch ingested_at:timestamp",
             ),
             key=("trace_id",),
             batch="ingest_batch",

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from steps.errors import ConfigError, TransientError
 
@@ -80,6 +80,19 @@ def _file_stem(service_name: str) -> str:
     return re.sub(r"[^\w.-]", "_", service_name)
 
 
+def whole_bytes(file: BinaryIO) -> int:
+    """Size of a file up to and including its last newline."""
+    keep = file.seek(0, os.SEEK_END)
+    while keep > 0:
+        start = max(0, keep - _BLOCK_BYTES)
+        file.seek(start)
+        newline = file.read(keep - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        keep = start
+    return 0
+
+
 def cut_torn_line(path: Path) -> int:
     """Remove what follows the last newline of `path`, unless its writer still lives.
 
@@ -91,19 +104,11 @@ def cut_torn_line(path: Path) -> int:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return 0
-        size = file.seek(0, os.SEEK_END)
-        keep = size
-        while keep > 0:
-            start = max(0, keep - _BLOCK_BYTES)
-            file.seek(start)
-            newline = file.read(keep - start).rfind(b"\n")
-            if newline >= 0:
-                keep = start + newline + 1
-                break
-            keep = start
-        if keep < size:
+        keep = whole_bytes(file)
+        torn = file.seek(0, os.SEEK_END) - keep
+        if torn:
             file.truncate(keep)
-        return size - keep
+        return torn
 
 
 def _open_span_file(service_name: str, spans_dir: Path) -> WholeLines:
@@ -117,7 +122,9 @@ def _open_span_file(service_name: str, spans_dir: Path) -> WholeLines:
                 cut_torn_line(path)
         return WholeLines(spans_dir / f"{stem}-{time.time_ns()}-{os.getpid()}.jsonl")
     except PermissionError as error:
-        raise ConfigError(f"{spans_dir}: span files cannot be written there ({error.strerror}): give --spans-dir a writable folder") from error
+        raise ConfigError(
+            f"{spans_dir}: span files cannot be written there ({error.strerror}): give --spans-dir a writable folder"
+        ) from error
     except OSError as error:
         raise TransientError(f"{spans_dir}: span file cannot be opened: {error.strerror}") from error
 
@@ -134,7 +141,8 @@ def _file_exporter(service_name: str, spans_dir: Path) -> SpanExporter:
             super().shutdown()
             stream.close()
 
-    return OwnedFileExporter(stream=stream)  # type: ignore[arg-type]
+    exporter: SpanExporter = OwnedFileExporter(stream=cast(IO[str], stream))
+    return exporter
 
 
 def make_tracer_provider(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 MODEL_NAME_LIMIT = 64
 
@@ -44,7 +44,7 @@ class Trace:
     trace_id: str
     source: str = "otlp"
     source_uri: str = ""
-    ts: datetime = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    ts: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     model: str = "unknown"
     model_version: str = ""
     consent: str = "none"

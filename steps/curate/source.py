@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from steps.core.lake import Lake
 
 _TRACE_COLUMNS = (
-    "trace_id", "question", "messages_json", "contexts_json", "answer", "model", "model_version", "consent", "status", "content_hash", "prompt_key",
-)  # fmt: skip
+    *("trace_id", "prompt_key", "content_hash", "question", "messages_json", "contexts_json", "answer"),
+    *("model", "model_version", "consent", "status"),
+)
 _CHUNK_ROWS = 4096
 
 

@@ -65,7 +65,7 @@ def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, N
     resamples = min(_LATENCY_RESAMPLES, config.bootstrap_samples)
     comparisons["p99_latency_ms"] = compare_quantile(latency["champion"], latency["candidate"], 0.99, samples=resamples, seed=seed)
     scored = np.logical_and.reduce([np.isfinite(values) for values in judged.values()])
-    unscored = {arm: float(np.mean(~scored[of_arm[arm]])) for arm in ARMS}
+    unscored: dict[str, float] = {arm: float(np.mean(~scored[of_arm[arm]])) for arm in ARMS}
     return Measurements(comparisons, unscored, count)
 
 
@@ -80,11 +80,12 @@ def _unjudged(golden: GoldenSet, answers: Sequence[Answer]) -> dict[str, NDArray
         "refusal": lambda answer: is_refusal(answer.text),
         "length_words": lambda answer: length_words(answer.text),
     }
-    return {name: np.array([np.nan if answer.error else _number(of(answer)) for answer in answers], dtype=np.float64) for name, of in measures.items()}
 
+    def column(measure_one: Callable[[Answer], float | bool | None]) -> NDArray[np.float64]:
+        found = (None if answer.error else measure_one(answer) for answer in answers)
+        return np.array([np.nan if value is None else float(value) for value in found], dtype=np.float64)
 
-def _number(value: float | bool | None) -> float:
-    return float("nan") if value is None else float(value)
+    return {name: column(measure_one) for name, measure_one in measures.items()}
 
 
 def _latencies(answers: Sequence[Answer], arm: Arm, count: int) -> list[NDArray[np.float64]]:

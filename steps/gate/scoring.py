@@ -79,9 +79,8 @@ async def score_answers(
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     found = {key: task.result() for key, task in tasks.items()}
-    values = {
-        metric: np.array([_value(answer, found.get((answer.item, answer.text)), metric) for answer in answers], dtype=np.float64) for metric in JUDGED
-    }
+    matched = [(answer, found.get((answer.item, answer.text))) for answer in answers]
+    values = {metric: np.array([_value(answer, scores, metric) for answer, scores in matched], dtype=np.float64) for metric in JUDGED}
     errors = [str(scores.error) for scores in found.values() if scores.error]
     return Scored(values, len(found), sum(int(scores.calls) for scores in found.values()), errors[0] if errors else "")
 

@@ -39,7 +39,7 @@ def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: 
         started: dict[Arm, ServerProcess] = {}
         for arm, ref in models.items():
             if not urls[arm]:
-                options = {"path": verified_model(ref), "served_model_name": ctx.config.model_name, "model_version": arm}
+                options = {"model": verified_model(ref), "served_model_name": ctx.config.model_name, "model_version": arm}
                 started[arm] = stack.enter_context(ServerProcess("model", options, log_file=_log(ctx, arm)))
         for server in started.values():
             server.wait_healthy()

@@ -72,7 +72,9 @@ def by_prompt(values: NDArray[np.float64], prompts: NDArray[np.int64], count: in
     known = np.isfinite(values)
     totals = np.bincount(prompts[known], weights=values[known], minlength=count)
     counts = np.bincount(prompts[known], minlength=count)
-    return np.divide(totals, counts, out=np.full(count, np.nan), where=counts > 0)
+    means = np.full(count, np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    return means
 
 
 def compare(champion: NDArray[np.float64], candidate: NDArray[np.float64], *, samples: int, seed: int) -> Comparison | None:

@@ -98,7 +98,8 @@ async def ask_both(
     for arm in ARMS:
         ours = [answer for answer in answers if answer.arm == arm]
         if all(answer.error for answer in ours):
-            raise TransientError(f"the {arm} at {urls[arm]} answered none of {len(ours)} requests ({ours[0].error}): check the server and run again")
+            none = f"the {arm} at {urls[arm]} answered none of {len(ours)} requests ({ours[0].error})"
+            raise TransientError(f"{none}: check the server, then run the same command again")
     return answers
 
 

@@ -109,9 +109,8 @@ def _at_least(name: str, comparison: Comparison | None, limit: float) -> Finding
     found = _finite(comparison)
     if found is None:
         return _unmeasured(name, limit)
-    held = found.candidate >= limit
-    metric = name.removeprefix("min_")
-    return Finding(name=name, value=found.candidate, limit=limit, ok=held, reason=f"candidate {metric} {found.candidate:.3f}, at least {limit:.3f}")
+    reason = f"candidate {name.removeprefix('min_')} {found.candidate:.3f}, at least {limit:.3f}"
+    return Finding(name=name, value=found.candidate, limit=limit, ok=found.candidate >= limit, reason=reason)
 
 
 def _not_worse(name: str, comparison: Comparison | None, max_drop: float) -> Finding:
@@ -174,7 +173,8 @@ def _gold(comparison: Comparison | None, config: GateConfig) -> Finding:
     found = _finite(comparison)
     if found is None:
         return _unmeasured(name, limit)
-    reason = f"gold facts restated {found.champion:.3f} to {found.candidate:.3f} (95 % CI of the difference {found.low:+.3f} to {found.high:+.3f})"
+    interval = f"95 % CI of the difference {found.low:+.3f} to {found.high:+.3f}"
+    reason = f"gold facts restated {found.champion:.3f} to {found.candidate:.3f} ({interval})"
     return Finding(name=name, value=found.delta, limit=limit, interval=(found.low, found.high), ok=found.high >= limit, reason=reason)
 
 

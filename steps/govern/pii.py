@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steps.govern.names import find_names
+from steps.govern.names import echo_pattern, find_names
 from steps.govern.numbers import account_context, card, foreign_phone, iban, ip_address, phone_context, resident_number
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
 # A superset of what the rules below can match, in RE2 syntax.
 SUSPICIOUS = (
     r"@|＠|://[^/\s]*:|\d[\d\-. ()/]{6,}\d|\(\d{3}\)|\+\d|[０-９]{3}|[０-９][‐‑‒–—−－]|\d[‐‑‒–—−－]\d{3}|(?:\d{1,3}\.){3}\d"
-    r"|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{2,}|::|[A-Z]{2}\d{2}[ A-Z0-9]{10}|sk-|[spr]k_(?:live|test)|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|glpat-|xox|hf_|eyJ|BEGIN"
-    r"|(?i:api.?key|secret|token|passw|bearer|credential|비밀번호|my name|called|call me|this is |i am |i'm |i’m |\bmrs?\b|\bms\b|\bdr\b|\bprof\b|regards|sincerely|cheers|thanks|thank you| dot |\[dot\]|\(dot\))"
+    r"|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{2,}|::|[A-Z]{2}\d{2}[ A-Z0-9]{10}"
+    r"|sk-|[spr]k_(?:live|test)|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|glpat-|xox|hf_|eyJ|BEGIN"
+    r"|(?i:api.?key|secret|token|passw|bearer|credential|pwd|access.?key|비밀번호|패스워드)"
+    r"|(?i:my .{0,6}name|called|call me|this is |i am |i'm |i’m |\bim |\bmrs?\b|\bm[sx]\b|\bdr\b|\bprof\b)"
+    r"|(?i:regards|sincerely|yours|cheers|thanks|thank you|best| dot |\[dot\]|\(dot\))"
     r"|이름|성함|성명|저는|나는|제가|님|씨|올림|드림"
 )
 _FOLD = {ord(full): half for full, half in zip("０１２３４５６７８９＠．／：＋（）　", "0123456789@./:+() ", strict=True)}
 _FOLD |= {ord(dash): "-" for dash in "‐‑‒–—−－"} | {0x00A0: " ", 0x2007: " ", 0x202F: " "}
+
+MAX_NAMES = 64  # a trace that introduces more people is refused: it is a list, or an attack
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class Rule:
 
 _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,6}[A-Za-z]{2,24}"
 _KEY_VALUE = (
-    r"(?:api[_ -]?key|access[_ -]?key|secret(?:[_ -]?key)?|client[_ -]?secret|auth[_ -]?token|access[_ -]?token|token|passwords?|passwd|pwd|credential|비밀번호|패스워드)"
+    r"(?:api[_ -]?key|access[_ -]?key|(?:client[_ -]?)?secret(?:[_ -]?key)?|(?:auth[_ -]?|access[_ -]?)?token|passwords?|passwd|pwd"
+    r"|credential|비밀번호|패스워드)"
     r"[\"']?\s*(?:[:=]|\bis\b|는|은)\s*[\"'`]?([^\s\"'`,;<>{}\[\]()]{6,})"
 )
 
@@ -68,25 +74,49 @@ _KEY_VALUE = (
 def _has_digit_or_sign(text: str, match: re.Match[str]) -> bool:
     """Passwords and keys are no plain words: they hold a digit or a sign, or change case within."""
     value = match[1].rstrip(".!?")
-    return len(value) >= 6 and bool(re.search(r"\d|[!@#$%^&*+=/_~]|[a-z][A-Z]", value)) and not value.isdigit() or (value.isdigit() and "passw" in match[0].lower())
+    if value.isdigit():
+        return "passw" in match[0].lower()
+    return len(value) >= 6 and bool(re.search(r"\d|[!@#$%^&*+=/_~]|[a-z][A-Z]", value))
 
 
 RULES: tuple[Rule, ...] = (
     Rule("secret", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL)),
-    Rule("secret", re.compile(r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{16,}|[spr]k_(?:live|test)_[A-Za-z0-9]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,})")),
-    Rule("secret", re.compile(r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{20,})")),
+    Rule(
+        "secret",
+        re.compile(
+            r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{16,}|[spr]k_(?:live|test)_[A-Za-z0-9]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,})"
+        ),
+    ),
+    Rule(
+        "secret",
+        re.compile(
+            r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}"
+            r"|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{20,})"
+        ),
+    ),
     Rule("secret", re.compile(r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")),
     Rule("secret", re.compile(r"(?i:bearer)\s+([A-Za-z0-9._~+/=-]{20,})")),
     Rule("secret", re.compile(_KEY_VALUE, re.IGNORECASE), _has_digit_or_sign),
     Rule("credentials", re.compile(r"://([^\s/@:\[\]]{1,200}:[^\s/@\[\]]{1,200})@")),
     Rule("email", re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@" + _DOMAIN)),
     Rule("email", re.compile(r"[^\W\d_]{1,20}@" + _DOMAIN)),
-    Rule("email", re.compile(r"(?<![\w.])[A-Za-z0-9._%+-]{1,64}\s?(?:\sat\s|\[at\]|\(at\))\s?[A-Za-z0-9-]+(?:\s?(?:\sdot\s|\[dot\]|\(dot\))\s?[A-Za-z0-9-]+){1,3}", re.IGNORECASE)),
+    Rule(
+        "email",
+        re.compile(
+            r"(?<![\w.])[A-Za-z0-9._%+-]{1,64}\s?(?:\sat\s|\[at\]|\(at\))\s?[A-Za-z0-9-]+(?:\s?(?:\sdot\s|\[dot\]|\(dot\))\s?[A-Za-z0-9-]+){1,3}",
+            re.IGNORECASE,
+        ),
+    ),
     Rule("iban", re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}(?![A-Za-z0-9])"), lambda text, match: iban(match[0])),
     Rule("card", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d]|[.-]\d)"), lambda text, match: card(match[0])),
     Rule("resident_number", re.compile(r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)"), resident_number),
     Rule("ssn", re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")),
-    Rule("phone", re.compile(r"(?<![\d.+-])(?:\+?82[-. )]{0,2}\(?0?|\(?0)(?:1[016789]|2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50\d)\)?[-. ]{0,2}\d{3,4}[-. ]?\d{4}(?![\d]|[.-]\d)")),
+    Rule(
+        "phone",
+        re.compile(
+            r"(?<![\d.+-])(?:\+?82[-. )]{0,2}\(?0?|\(?0)(?:1[016789]|2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50\d)\)?[-. ]{0,2}\d{3,4}[-. ]?\d{4}(?![\d]|[.-]\d)"
+        ),
+    ),
     Rule("phone", re.compile(r"(?<![\d.+-])(?:\+?1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\d]|[.-]\d)")),
     Rule("phone", re.compile(r"(?<![\w+])\+\d[\d ().-]{6,20}\d(?!\d)"), lambda text, match: foreign_phone(match[0])),
     Rule("account", re.compile(r"(?<![\d.-])\d{2,6}-\d{2,6}-\d{2,8}(?:-\d{1,6})?(?![\d-])"), account_context),
@@ -143,14 +173,15 @@ def mask_texts(texts: Sequence[str]) -> tuple[list[str], tuple[str, ...], bool]:
         (masked texts, kinds found in alphabetical order, whether a second search found nothing more)
     """
     kinds: set[str] = set()
-    known = sorted({name for text in texts for name in introduced_names(text)}, key=len, reverse=True)
+    known = sorted({name for text in texts for name in introduced_names(text) if len(name) > 2}, key=lambda name: (-len(name), name))
+    if len(known) > MAX_NAMES:
+        return list(texts), ("name",), False
+    echoes = [echo_pattern(name) for name in known]
     result = []
     for text in texts:
         masked = _masked(text, kinds)
-        for name in known:
-            edge = r"(?<![^\W\d_])", r"(?![^\W\d_])"
-            pattern = re.escape(name) if re.search("[가-힣]", name) else edge[0] + re.escape(name) + edge[1]
-            masked = re.sub(pattern, "[NAME]", masked) if len(name) > 2 else masked
+        for pattern in echoes:
+            masked = pattern.sub(lambda match: (match.groupdict().get("lead") or "") + "[NAME]", masked)
         result.append(masked)
     clean = not any(next(findings(text), None) for text in result)
     return result, tuple(sorted(kinds)), clean

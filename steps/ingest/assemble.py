@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from steps.core.trace import Trace, model_partition
@@ -13,18 +13,40 @@ from steps.ingest.langfuse import FEEDBACK_NAMES, feedback_value, mapping
 from steps.ingest.messages import Message, as_text, clean, decoded, finish_reason_of, indexed_messages, parse_answer, parse_messages
 from steps.ingest.span import Score, Span
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_NS = 946_684_800 * 10**9  # 2000-01-01: earlier is a broken clock, and would be its own partition
 _LATEST_NS = 4_102_444_800 * 10**9  # 2100-01-01
+MAX_TEXT_CHARACTERS = 4_000_000
 _GENERATION_KINDS = frozenset({"generation", "llm", "chat", "text_completion", "generate_content", "completion"})
 _NO_ANSWER_KINDS = frozenset({"embedding", "embeddings", "tool", "execute_tool", "evaluator", "guardrail", "event"})
 _KIND_KEYS = ("langfuse.observation.type", "gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type")
-_INPUT_KEYS = ("langfuse.observation.input", "ai.prompt.messages", "ai.prompt", "mlflow.spanInputs", "traceloop.entity.input", "input.value")
+_INPUT_KEYS = (
+    "langfuse.observation.input",
+    "ai.prompt.messages",
+    "ai.prompt",
+    "mlflow.spanInputs",
+    "traceloop.entity.input",
+    "input.value",
+)
 _OUTPUT_KEYS = ("langfuse.observation.output", "ai.response.text", "mlflow.spanOutputs", "traceloop.entity.output", "output.value")
 _EVENT_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
 _MODEL_KEYS = ("langfuse.observation.model.name", "gen_ai.response.model", "ai.model.id", "gen_ai.request.model", "llm.model_name", "model")
-_VERSION_KEYS = ("ctp.model_version", "gen_ai.response.model_version", "langfuse.trace.metadata.model_version", "langfuse.observation.metadata.model_version", "metadata.model_version", "model_version")
-_USER_KEYS = ("langfuse.user.id", "user.id", "enduser.id", "langfuse.trace.metadata.langfuse_user_id", "langfuse.trace.metadata.user_id", "user_id")
+_VERSION_KEYS = (
+    "ctp.model_version",
+    "gen_ai.response.model_version",
+    "langfuse.trace.metadata.model_version",
+    "langfuse.observation.metadata.model_version",
+    "metadata.model_version",
+    "model_version",
+)
+_USER_KEYS = (
+    "langfuse.user.id",
+    "user.id",
+    "enduser.id",
+    "langfuse.trace.metadata.langfuse_user_id",
+    "langfuse.trace.metadata.user_id",
+    "user_id",
+)
 _SESSION_KEYS = ("langfuse.session.id", "session.id", "gen_ai.conversation.id", "session_id")
 _ENVIRONMENT_KEYS = ("langfuse.environment", "deployment.environment.name", "deployment.environment")
 
@@ -132,8 +154,20 @@ def _tokens(span: Span) -> tuple[int, int]:
     a = span.attributes
     usage = mapping(a.get("langfuse.observation.usage_details"))
     return (
-        _number(a.get("gen_ai.usage.input_tokens"), a.get("gen_ai.usage.prompt_tokens"), a.get("llm.token_count.prompt"), usage.get("input"), usage.get("prompt_tokens")),
-        _number(a.get("gen_ai.usage.output_tokens"), a.get("gen_ai.usage.completion_tokens"), a.get("llm.token_count.completion"), usage.get("output"), usage.get("completion_tokens")),
+        _number(
+            a.get("gen_ai.usage.input_tokens"),
+            a.get("gen_ai.usage.prompt_tokens"),
+            a.get("llm.token_count.prompt"),
+            usage.get("input"),
+            usage.get("prompt_tokens"),
+        ),
+        _number(
+            a.get("gen_ai.usage.output_tokens"),
+            a.get("gen_ai.usage.completion_tokens"),
+            a.get("llm.token_count.completion"),
+            usage.get("output"),
+            usage.get("completion_tokens"),
+        ),
     )
 
 
@@ -142,7 +176,10 @@ def _finish_reason(span: Span) -> str:
     reasons = decoded(a.get("gen_ai.response.finish_reasons")) or a.get("gen_ai.completion.0.finish_reason") or a.get("llm.finish_reason")
     reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
     if not reason:
-        reason = next((finish_reason_of(a[key]) for key in ("gen_ai.output.messages", "langfuse.observation.output", "output.value") if a.get(key)), "")
+        reason = next(
+            (finish_reason_of(a[key]) for key in ("gen_ai.output.messages", "langfuse.observation.output", "output.value") if a.get(key)),
+            "",
+        )
     return str(reason or "")
 
 
@@ -191,7 +228,12 @@ def _unique(spans: Iterable[Span]) -> list[Span]:
     by_id: dict[tuple[str, str], Span] = {}
     for span in spans:
         known = by_id.get((span.source, span.span_id))
-        if known is None or (len(span.attributes), span.end_ns, span.uri, span.offset) > (len(known.attributes), known.end_ns, known.uri, known.offset):
+        if known is None or (len(span.attributes), span.end_ns, span.uri, span.offset) > (
+            len(known.attributes),
+            known.end_ns,
+            known.uri,
+            known.offset,
+        ):
             by_id[(span.source, span.span_id)] = span
     return sorted(by_id.values(), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
 
@@ -207,7 +249,8 @@ def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str
     """Build the trace of spans that share an id, in any order and with redeliveries.
 
     Returns:
-        The trace, or why there is none: no-generation, generation-error, no-answer, no-input, bad-timestamp.
+        The trace, or why there is none: no-generation, generation-error, no-answer, no-input,
+        text-too-large, bad-timestamp.
     """
     ordered = _unique(spans)
     root = _root(ordered)
@@ -216,15 +259,25 @@ def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str
     told = [span for span in generations if answers[id(span)].strip()]
     if not told:
         outer = [span for span in (root, *ordered) if not is_retriever(span) and kind_of(span) not in _NO_ANSWER_KINDS]
-        told = [span for span in outer if (text := output_text(span)).strip() and answers.setdefault(id(span), text) is not None and not span.error][:1]
+        told = [
+            span
+            for span in outer
+            if (text := output_text(span)).strip() and answers.setdefault(id(span), text) is not None and not span.error
+        ][:1]
         if not told:
             return "no-generation" if not generations else "generation-error" if any(span.error for span in generations) else "no-answer"
     answering = max(told, key=lambda span: span.end_ns)
     answer = (answers[id(answering)] or output_text(answering)).strip()
-    messages = input_messages(answering) or next((found for span in reversed(generations) if (found := input_messages(span))), []) or input_messages(root)
+    messages = (
+        input_messages(answering)
+        or next((found for span in reversed(generations) if (found := input_messages(span))), [])
+        or input_messages(root)
+    )
     question = _question(root, answering, messages)
     if not messages and not question:
         return "no-input"
+    if len(answer) + len(question) + sum(len(message["content"]) for message in messages) > MAX_TEXT_CHARACTERS:
+        return "text-too-large"
     start = min((span.start_ns for span in ordered if span.start_ns), default=0) or answering.end_ns
     if not _EARLIEST_NS <= start < _LATEST_NS:
         return "bad-timestamp"
@@ -252,5 +305,6 @@ def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str
         latency_ms=max(0.0, (answering.end_ns - answering.start_ns) / 1e6) if answering.start_ns and answering.end_ns else 0.0,
         finish_reason=_finish_reason(answering),
         status="error" if answering.error else "ok",
-        environment=first_text(outward, _ENVIRONMENT_KEYS) or str(next((s.resource[k] for s in outward for k in _ENVIRONMENT_KEYS if s.resource.get(k)), "")),
+        environment=first_text(outward, _ENVIRONMENT_KEYS)
+        or str(next((s.resource[k] for s in outward for k in _ENVIRONMENT_KEYS if s.resource.get(k)), "")),
     )

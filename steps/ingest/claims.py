@@ -15,14 +15,26 @@ from steps.ingest.span import Span
 
 _PREFIXES = ("ctp.", "langfuse.trace.metadata.", "langfuse.observation.metadata.", "langfuse.metadata.", "metadata.", "")
 _NAMES = {
-    "consent": ("consent", "user_consent", "user.consent", "training_consent", "app.consent", "app.consent.training", "ctp.consent", "ctp_consent"),
+    "consent": (
+        "consent",
+        "user_consent",
+        "user.consent",
+        "training_consent",
+        "app.consent",
+        "app.consent.training",
+        "ctp.consent",
+        "ctp_consent",
+    ),
     "region": ("region", "data_region", "ctp.region", "ctp_region", "cloud.region"),
     "confidentiality": ("confidentiality", "confidentiality_class", "data_classification", "ctp.confidentiality", "ctp_confidentiality"),
 }
-_KEYS = {claim: tuple(dict.fromkeys(prefix + name for name in names for prefix in _PREFIXES)) for claim, names in _NAMES.items()}
+_KEYS = {claim: frozenset(prefix + name for name in names for prefix in _PREFIXES) for claim, names in _NAMES.items()}
 _METADATA = ("langfuse.trace.metadata", "langfuse.observation.metadata", "langfuse.metadata", "metadata")
 _TAGS = ("langfuse.trace.tags", "langfuse.tags", "tag.tags", "tags")
-_CONSENT = {word: "train" for word in ("train", "training", "true", "granted", "opt_in", "opt-in", "yes")} | {"eval": "eval", "evaluation": "eval"}
+_CONSENT = dict.fromkeys(("train", "training", "true", "granted", "opt_in", "opt-in", "yes"), "train") | {
+    "eval": "eval",
+    "evaluation": "eval",
+}
 _REFUSED = frozenset({"none", "false", "no", "denied", "refused", "withdrawn", "revoked", "opt_out", "opt-out", "0"})
 CONSENT_ORDER = ("unknown", "none", "eval", "train")
 CLASS_ORDER = ("public", "internal", "confidential", "restricted", "unknown")
@@ -41,7 +53,7 @@ def _tags(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key in _TAGS:
         tags = decoded(attributes.get(key))
         for tag in tags if isinstance(tags, (list, tuple)) else tags.split(",") if isinstance(tags, str) else ():
-            match = re.fullmatch(r"\s*([\w.]+)\s*[:=]\s*(.+?)\s*", str(tag))
+            match = re.fullmatch(r"\s*([\w.]+)\s*[:=]\s*(.+?)\s*", str(tag)[:256])
             if match:
                 yield match[1].casefold(), match[2]
 
@@ -49,7 +61,7 @@ def _tags(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def values_of(span: Span, claim: str) -> list[str]:
     """Every value that a span carries for a claim, from its attributes, metadata and tags."""
     attributes = span.attributes
-    found = [word(attributes[key]) for key in _KEYS[claim] if attributes.get(key) not in (None, "")]
+    found = [word(attributes[key]) for key in _KEYS[claim] & attributes.keys() if attributes[key] not in (None, "")]
     for key in _METADATA:
         if key in attributes:
             metadata = decoded(attributes[key])

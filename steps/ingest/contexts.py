@@ -13,17 +13,31 @@ from steps.ingest.messages import Message, as_text, decoded
 from steps.ingest.span import Span
 
 CONTEXT_KEYS = ("retrieved_contexts", "contexts", "context", "documents", "knowledge")
-_LIST_KEYS = ("documents", "results", "chunks", "hits", "matches", "passages", "contexts", "retrieved_contexts", "docs", "data", "nodes", "output")
+_LIST_KEYS = (
+    "documents",
+    "results",
+    "chunks",
+    "hits",
+    "matches",
+    "passages",
+    "contexts",
+    "retrieved_contexts",
+    "docs",
+    "data",
+    "nodes",
+    "output",
+)
 _DOCUMENT_TEXT = ("content", "page_content", "text", "document.content", "chunk", "passage", "body", "value")
 _INDEXED = re.compile(r"retrieval\.documents\.(\d+)\.document\.content$")
-_TAGGED = re.compile(r"<(context|contexts|documents?|knowledge)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_QUESTION = re.compile(r"(?:^|\n)\s*(?:#+\s*|\*\*)?(?:user\s+)?(?:question|query|질문)(?:\*\*)?\s*:(?:\*\*)?\s*", re.IGNORECASE)
+_TAG = re.compile(r"<(contexts?|documents?|knowledge)>", re.IGNORECASE)
+_QUESTION = re.compile(r"(?:^|\n)[ \t]*(?:#+[ \t]*|\*\*)?(?:user )?(?:question|query|질문)(?:\*\*)?\s*:(?:\*\*)?\s*", re.IGNORECASE)
 _SECTION = re.compile(
-    r"(?:^|\n)\s*(?:#+\s*|\*\*)?(?:retrieved\s+)?(?:contexts?|knowledge|documents|passages|references|background|참고\s*자료|참고\s*문서|컨텍스트|지식)(?:\*\*)?\s*:(?:\*\*)?",
+    r"(?:^|\n)[ \t]*(?:#+[ \t]*|\*\*)?(?:retrieved )?"
+    r"(?:contexts?|knowledge|documents|passages|references|background|참고 ?자료|참고 ?문서|컨텍스트|지식)(?:\*\*)?[ \t]*:(?:\*\*)?",
     re.IGNORECASE,
 )
-_SECTION_END = re.compile(r"\n\s*(?:#+\s*|\*\*)?(?:answer|답변|response|assistant|instructions?|task)(?:\*\*)?\s*:", re.IGNORECASE)
-_BULLET = re.compile(r"^\s*(?:[-*•]|\[?\d{1,3}[\].)])\s+", re.MULTILINE)
+_SECTION_END = re.compile(r"\n[ \t]*(?:#+[ \t]*|\*\*)?(?:answer|답변|response|assistant|instructions?|task)(?:\*\*)?[ \t]*:", re.IGNORECASE)
+_BULLET = re.compile(r"^[ \t]*(?:[-*•]|\[?\d{1,3}[\].)])[ \t]+", re.MULTILINE)
 
 
 def documents(value: Any, depth: int = 0) -> list[str]:
@@ -47,7 +61,13 @@ def documents(value: Any, depth: int = 0) -> list[str]:
 def is_retriever(span: Span) -> bool:
     """Whether a span fetched documents."""
     a = span.attributes
-    kind = a.get("gen_ai.operation.name") or a.get("langfuse.observation.type") or a.get("openinference.span.kind") or a.get("traceloop.span.kind") or ""
+    kind = (
+        a.get("gen_ai.operation.name")
+        or a.get("langfuse.observation.type")
+        or a.get("openinference.span.kind")
+        or a.get("traceloop.span.kind")
+        or ""
+    )
     return str(kind).lower() in ("retrieval", "retriever", "retrieve", "reranker") or "gen_ai.retrieval.documents" in a
 
 
@@ -75,7 +95,14 @@ def _of_attributes(span: Span) -> list[str]:
         for prefix in prefixes:
             if a.get(prefix + name):
                 return documents(a[prefix + name])
-    for key in ("langfuse.observation.input", "input.value", "traceloop.entity.input", "mlflow.spanInputs", "metadata", "langfuse.trace.metadata"):
+    for key in (
+        "langfuse.observation.input",
+        "input.value",
+        "traceloop.entity.input",
+        "mlflow.spanInputs",
+        "metadata",
+        "langfuse.trace.metadata",
+    ):
         value = decoded(a.get(key))
         if isinstance(value, dict) and isinstance(value.get("kwargs"), dict):
             value = value["kwargs"]
@@ -98,20 +125,32 @@ def _bullets(section: str) -> list[str]:
     return [text for part in parts if (text := _BULLET.sub("", part, count=1).strip())]
 
 
+def _tagged(text: str) -> tuple[list[str], str]:
+    """Bodies of `<context>…</context>` and the like, and the text without them; one pass, whatever the nesting."""
+    bodies, rest, position = [], [], 0
+    lower = text.lower() if "</" in text else ""
+    while lower and (mark := _TAG.search(text, position)):
+        end = lower.find(f"</{mark[1].lower()}>", mark.end())
+        if end < 0:
+            break
+        rest.append(text[position : mark.start()])
+        bodies.append(text[mark.end() : end])
+        position = end + len(mark[1]) + 3
+    return bodies, "".join((*rest, text[position:]))
+
+
 def split_prompt(text: str) -> tuple[list[str], str]:
     """(contexts, question) of a prompt with a context section; ([], the text) when it has none."""
-    tagged = list(_TAGGED.finditer(text))
+    tagged, rest = _tagged(text)
     if tagged:
-        contexts = [entry for match in tagged for entry in _bullets(match[2])]
-        rest = _TAGGED.sub("", text)
         mark = list(_QUESTION.finditer(rest))
-        return contexts, (rest[mark[-1].end() :] if mark else rest).strip()
+        return [entry for body in tagged for entry in _bullets(body)], (rest[mark[-1].end() :] if mark else rest).strip()
     section = _SECTION.search(text)
     if section is None:
         mark = _QUESTION.match(text)
         return [], text[mark.end() :].strip() if mark else text.strip()
     mark = next(iter(_QUESTION.finditer(text, section.end())), None)
-    before = [match for match in _QUESTION.finditer(text, 0, section.start())]
+    before = list(_QUESTION.finditer(text, 0, section.start()))
     if mark is not None:
         body, question = text[section.end() : mark.start()], text[mark.end() :]
     elif before:

@@ -10,14 +10,16 @@ Source: Langfuse server v4 blob storage export and public API v2/v3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from steps.ingest.span import Record, Score, Span, Unreadable
 
-FEEDBACK_NAMES = frozenset({"user_feedback", "user-feedback", "userfeedback", "feedback", "thumbs", "user_thumbs", "user_rating", "thumbs_up"})
+FEEDBACK_NAMES = frozenset(
+    {"user_feedback", "user-feedback", "userfeedback", "feedback", "thumbs", "user_thumbs", "user_rating", "thumbs_up"}
+)
 _UP = frozenset({"up", "positive", "good", "true", "yes", "thumbs_up", "thumbs-up", "like", "1"})
 _DOWN = frozenset({"down", "negative", "bad", "false", "no", "thumbs_down", "thumbs-down", "dislike", "0"})
 _CAMEL = {
@@ -63,8 +65,8 @@ def nanoseconds(value: Any) -> int:
         return int(value * 1_000_000)
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
 
 

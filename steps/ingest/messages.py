@@ -79,7 +79,9 @@ def _message(item: Any, default_role: str) -> Message | None:
         item = item["message"]
     if isinstance(item.get("kwargs"), dict) and "content" in item["kwargs"]:
         item = {"role": str((item.get("id") or [""])[-1]).removesuffix("Message").lower(), **item["kwargs"]}
-    role = _role(item.get("role") or (item.get("type") if item.get("type") in _ROLES or item.get("type") in _KNOWN_ROLES else ""), default_role)
+    role = _role(
+        item.get("role") or (item.get("type") if item.get("type") in _ROLES or item.get("type") in _KNOWN_ROLES else ""), default_role
+    )
     content = as_text(item.get("parts") if item.get("parts") is not None else item.get("content", item.get("text")))
     calls = item.get("tool_calls")
     if calls:
@@ -89,7 +91,9 @@ def _message(item: Any, default_role: str) -> Message | None:
 
 def is_message(item: Any) -> bool:
     """Whether an object looks like a chat message."""
-    return isinstance(item, dict) and ("role" in item or "parts" in item or isinstance(item.get("message"), dict) or (item.get("type") in _ROLES and "content" in item))
+    return isinstance(item, dict) and (
+        "role" in item or "parts" in item or isinstance(item.get("message"), dict) or (item.get("type") in _ROLES and "content" in item)
+    )
 
 
 def parse_messages(value: Any, role: str = "user", depth: int = 0) -> list[Message]:
@@ -137,7 +141,9 @@ def parse_answer(value: Any, depth: int = 0) -> str:
             return parse_answer(value[0], depth + 1)
         messages = [item for item in value if is_message(item)]
         if messages:
-            texts = [m["content"] for m in (_message(item, "assistant") for item in messages) if m and m["role"] == "assistant" and m["content"]]
+            texts = [
+                m["content"] for m in (_message(item, "assistant") for item in messages) if m and m["role"] == "assistant" and m["content"]
+            ]
             return texts[-1] if texts else ""
         return parse_answer(value[0], depth + 1) if len(value) == 1 else as_text(value)
     if not isinstance(value, dict):
@@ -168,7 +174,9 @@ def finish_reason_of(value: Any) -> str:
 
 def indexed_messages(attributes: dict[str, Any], prefix: str, suffix: str = "") -> list[Message]:
     """Messages that stand as `prefix.N.role` and `prefix.N.content` (with `suffix` between)."""
-    pattern = re.compile(rf"{re.escape(prefix)}\.(\d+)\.{re.escape(suffix)}(role|content|contents\.\d+\.message_content\.text|tool_calls.*)$")
+    pattern = re.compile(
+        rf"{re.escape(prefix)}\.(\d+)\.{re.escape(suffix)}(role|content|contents\.\d+\.message_content\.text|tool_calls.*)$"
+    )
     found: dict[int, dict[str, list[str]]] = {}
     for key, value in attributes.items():
         if key.startswith(prefix) and (match := pattern.match(key)):

@@ -164,7 +164,9 @@ def read_file(item: SourceFile, wanted: Wanted = lambda trace_id: True, *, max_l
             yield from _parquet_rows(stream, item.uri, item.bytes, wanted)
         else:
             try:
-                yield from _stream_records(io.BufferedReader(unpacked(item.uri, stream)) if item.uri.endswith(".gz") else stream, item.uri, wanted, max_line_bytes)
+                yield from _stream_records(
+                    io.BufferedReader(unpacked(item.uri, stream)) if item.uri.endswith(".gz") else stream, item.uri, wanted, max_line_bytes
+                )
             except EOFError:
                 yield Unreadable(item.uri, 0, "truncated-gzip")
             except (zlib.error, OSError) as error:

@@ -35,9 +35,11 @@ class PlannedReader(io.RawIOBase):
         self._digest = hashlib.sha256()
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer from the planned bytes."""
         block = self._stream.read(min(len(buffer), self._left))
         self._left -= len(block)
         self._digest.update(block)
@@ -45,6 +47,7 @@ class PlannedReader(io.RawIOBase):
         return len(block)
 
     def close(self) -> None:
+        """Close the stream below, too."""
         self._stream.close()
         super().close()
 

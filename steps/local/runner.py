@@ -97,8 +97,9 @@ def _walk(loop: Loop, clock: Clock) -> bool:
                 _approve(loop, stage)
             else:
                 _stage(loop, clock, stage.name, lambda stage=stage: _run_pipeline_step(loop, stage))
-                if stage.name == "govern":
-                    stages.purge_spool(loop)
+        if stage.name == "govern" and "release" not in results:
+            # Also after a kill between the two; once the canary may have written spans, harvest purges.
+            stages.purge_spool(loop)
         if stage.is_approval and results[stage.name]["decision"] != "approved":
             loop.state.reason = f"{stage.name} was declined by {results[stage.name]['by']}: {results[stage.name]['reason'] or 'no reason given'}"
             return False
@@ -115,7 +116,6 @@ def bind(stage: Stage, results: dict[str, dict[str, Any]], given: Callable[[str]
 
 
 def _run_pipeline_step(loop: Loop, stage: Stage) -> dict[str, Any]:
-    stages.prepare(loop, stage.name)
     params = bind(stage, loop.state.results, lambda name: stages.given(loop, name))
     result = run_step(find_step(stage.step), params, loop.ctx)
     dumped: dict[str, Any] = json.loads(result.model_dump_json())

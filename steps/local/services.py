@@ -6,7 +6,9 @@ import contextlib
 from pathlib import Path
 
 from steps.config import PipelineConfig
+from steps.core.files import write_json
 from steps.core.process import ServerProcess
+from steps.core.refs import ModelRef
 
 
 class Services:
@@ -50,6 +52,20 @@ class Services:
             "spans_dir": self.spool,
         }
         return self._server(name, "model", options)
+
+    def open_gateway(self, stable: Path, version: ModelRef) -> ServerProcess:
+        """The gateway with this model behind it, and no canary."""
+        server = self.model("stable", stable, str(version.version)).wait_healthy(120)
+        options = {"config_dir": self.gateway_dir, "stable": server.host_port}
+        return self._server("gateway", "gateway", options).wait_healthy()
+
+    def open_quality(self) -> ServerProcess:
+        """The exporter that scores live answers with the gate's judge."""
+        config = self.with_judges(self.config)
+        # The exporter is told where the embedded judge listens by an ordinary configuration file.
+        path = self.logs / "quality-config.json"
+        write_json(path, config.model_dump(mode="json"))
+        return self._server("quality", "quality", {"config": path, "spans_dir": self.spool}).wait_healthy()
 
     def stop(self, *names: str) -> None:
         """Drain and end these servers."""

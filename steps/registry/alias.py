@@ -71,7 +71,8 @@ def promote(client: RegistryClient, name: str, version: int, expected_champion: 
         if found != version:
             _check_promotable(name, version, tags)
             if found != expected_champion:
-                raise DataError(f"{name}: champion expected {_named(expected_champion)}, found {_named(found)}: look at what was promoted since, then decide anew")
+                clash = f"{name}: champion expected {_named(expected_champion)}, found {_named(found)}"
+                raise DataError(f"{clash}: look at what was promoted since, then decide anew")
             # Said before the move, so that a repeated call after the move knows what `previous` is.
             client.set_tag(name, version, PROMOTED_OVER, str(found) if found is not None else _NOBODY)
             tags[PROMOTED_OVER] = str(found) if found is not None else _NOBODY
@@ -82,7 +83,9 @@ def promote(client: RegistryClient, name: str, version: int, expected_champion: 
         if client.aliases(name).get(CANDIDATE) == version:
             client.delete_alias(name, CANDIDATE)
         if (now := client.aliases(name).get(CHAMPION)) != version:
-            raise DataError(f"{name}: champion expected {_named(version)} after the move, found {_named(now)}: somebody moved it outside this pipeline")
+            raise DataError(
+                f"{name}: champion moved to {_named(version)}, found {_named(now)}: something else moves it, too; stop that first"
+            )
     return ModelRef(name=name, version=version)
 
 

@@ -51,7 +51,8 @@ def render_card(name: str, tags: Mapping[str, str], verdict: Mapping[str, Any] |
 
 
 def _gate(verdict: Mapping[str, Any]) -> list[str]:
-    lines = ["", "## Gate", "", "| Metric | Champion | Candidate | Difference | 95 % interval | Questions |", "| --- | --- | --- | --- | --- | --- |"]
+    head = ("Metric", "Champion", "Candidate", "Difference", "95 % interval", "Questions")
+    lines = ["", "## Gate", "", f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
     for metric, found in verdict["metrics"].items():
         low, high = found["ci95"]
         numbers = (found["champion"], found["candidate"])

@@ -14,6 +14,8 @@ from steps.errors import PipelineError
 from steps.registry.alias import BOOTSTRAP, GATE_PHASE, SHA256, URI
 
 LINEAGE = "ctp.lineage"
+# Where things lay and which code registered them: recorded, but no part of what the model is.
+_PLACES = frozenset({URI, "ctp.base", "ctp.dataset", "ctp.verdict", "ctp.pipeline"})
 
 
 def lineage_tags(
@@ -31,7 +33,8 @@ def lineage_tags(
 ) -> dict[str, str]:
     """Tags that say what the model was made of and how it was judged; empty ones are left out.
 
-    `ctp.lineage` is the SHA-256 over all of them: two registrations with the same value are one.
+    `ctp.lineage` is the SHA-256 over those that identify content, not places or code:
+    two registrations with the same value are one.
     """
     tags = {
         URI: model.uri,
@@ -53,7 +56,9 @@ def lineage_tags(
         "ctp.pipeline": pipeline_revision(),
     }
     known = {key: value for key, value in tags.items() if value}
-    return known | {LINEAGE: sha256_text(canonical_json(known))}
+    identity = {key: value for key, value in known.items() if key not in _PLACES}
+    identity |= {"verdict": verdict.sha256 if verdict else ""}
+    return known | {LINEAGE: sha256_text(canonical_json(identity))}
 
 
 def pipeline_revision() -> str:
@@ -66,6 +71,6 @@ def pipeline_revision() -> str:
         except PipelineError:
             pass  # A checkout without a commit, or no git program: the package version is all there is.
     try:
-        return f"package:{metadata.version('ctp')}"
+        return f"package:{metadata.version('continuous-training-pipeline')}"
     except metadata.PackageNotFoundError:
         return "package:unknown"

@@ -77,7 +77,7 @@ def _check_gate(params: Params) -> dict[str, Any] | None:
     path = Path(params.verdict.local_path())
     if not path.is_file() or sha256_file(path) != params.verdict.sha256:
         raise DataError(f"{path}: not the verdict with SHA-256 {params.verdict.sha256}: run the gate again")
-    verdict = read_json(path)
+    verdict: dict[str, Any] = read_json(path)
     if verdict.get("phase") != params.gate_phase:
         raise DataError(f"{path}: says {verdict.get('phase')!r}, the caller says {params.gate_phase!r}: run the gate again")
     if not verdict.get("candidate", "").endswith(f"#sha256:{params.model.sha256}"):

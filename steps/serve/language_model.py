@@ -86,7 +86,8 @@ class LanguageModel:
         """
         extra = {"logits_to_keep": 1} if self._last_only else {}
         output = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, **extra)
-        return output.logits[:, -1]
+        logits: Tensor = output.logits
+        return logits[:, -1]
 
 
 def _check_cache(model: LanguageModel, name: str) -> None:
@@ -99,9 +100,12 @@ def _check_cache(model: LanguageModel, name: str) -> None:
     try:
         with torch.inference_mode():
             model.forward(ones * 0, ones, torch.tensor([[0, 1]], device=model.device), cache)
-        plain = bool(cache.layers) and all(layer.keys is None or layer.keys.shape[-2] == 2 for layer in cache.layers)
+        keys = [keys for layer in cache.layers if (keys := getattr(layer, "keys", None)) is not None]
+        plain = bool(keys) and all(tensor.shape[-2] == 2 for tensor in keys)
     except (TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ConfigError(f"{name}: this architecture does not run with a plain key-value cache ({type(error).__name__}): serve it with vLLM") from error
+        raise ConfigError(
+            f"{name}: this architecture does not run with a plain key-value cache ({type(error).__name__}): serve it with vLLM"
+        ) from error
     if not plain:
         raise ConfigError(f"{name}: this architecture keeps other state than a plain key-value cache: serve it with vLLM")
 
@@ -121,7 +125,7 @@ def load_language_model(path: str, threads: int = 1) -> LanguageModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
     if (path.startswith((".", "/")) or "\\" in path) and not Path(path, "config.json").is_file():
@@ -133,7 +137,7 @@ def load_language_model(path: str, threads: int = 1) -> LanguageModel:
         raise DataError(f"{path}: not a model that can be loaded: {' '.join(str(error).split())[:300]}") from error
     if not tokenizer.chat_template:
         raise ConfigError(f"{path}: the tokenizer has no chat template: save one with it (tokenizer.chat_template)")
-    model = model.to("cuda" if cuda else "cpu").eval()
+    model.to(torch.device("cuda" if cuda else "cpu")).eval()  # type: ignore[arg-type]
     loaded = LanguageModel(model, tokenizer)
     _check_cache(loaded, path)
     return loaded

@@ -58,7 +58,9 @@ class EngineMetrics:
         self._queue_time = histogram("vllm:request_queue_time_seconds", "From arrival to the first forward pass.", REQUEST_BOUNDS_S)
         success = Counter("vllm:request_success", "Finished answers by reason.", (*names, "finished_reason"), registry=self.registry)
         self._success = {reason: success.labels(*values, reason) for reason in FINISH_REASONS}
-        self._http = Counter("http_requests", "HTTP requests by handler and status class.", ("handler", "method", "status"), registry=self.registry)
+        self._http = Counter(
+            "http_requests", "HTTP requests by handler and status class.", ("handler", "method", "status"), registry=self.registry
+        )
 
     def queue(self, running: int, waiting: int) -> None:
         """Set the two gauges."""

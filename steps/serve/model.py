@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ctp.serve")
 
 VERSION_HEADER = "x-model-version"
+CLIENT_LEFT = 499
 
 
 def serve_model(
@@ -76,7 +77,7 @@ def serve_model(
 
     from steps.core.telemetry import make_tracer_provider
 
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     provider = make_tracer_provider(served_model_name, model_version, spans_dir)
     metrics = EngineMetrics(served_model_name)
 
@@ -84,8 +85,7 @@ def serve_model(
         def on_ready(error: BaseException | None) -> None:
             if error is not None:
                 life.stop(as_failure(error, f"loading {model}"))
-            # Half a million objects of the libraries stay for good: the collector need not walk them, now or at exit.
-            gc.freeze()
+            gc.freeze()  # torch and the model were imported after the start: see lifecycle
 
         engine = Engine(lambda: load_language_model(model, threads), metrics, on_ready)
         engines.append(engine)
@@ -133,8 +133,12 @@ class ModelServer:
             except RequestError as error:
                 response = _json(error.document(), error.status)
             except web.HTTPException as error:
-                message = {413: f"the body is larger than {MAX_BODY_BYTES} bytes"}.get(error.status, f"{error.reason}: {request.method} {request.path[:100]}")
+                message = {413: f"the body is larger than {MAX_BODY_BYTES} bytes"}.get(
+                    error.status, f"{error.reason}: {request.method} {request.path[:100]}"
+                )
                 response = _json(RequestError(error.status, message).document(), error.status)
+            except ConnectionError:  # the client left while its answer was being sent
+                response = web.Response(status=CLIENT_LEFT)
             except Exception as error:  # noqa: BLE001 - the text of an unknown error may quote the request
                 log.error("request failed with %s", type(error).__name__)
                 response = _json(RequestError(500, "internal error", kind="internal_error").document(), 500)
@@ -188,7 +192,12 @@ class ModelServer:
             answers = self._engine.submit(prompt, sampling, count=asked.count, stream=bool(asked.stream))
         except Overloaded:
             raise RequestError(503, "too many requests wait here: try again soon", kind="service_unavailable", code="overloaded") from None
-        head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self._name, "version": self._version or None}
+        head: dict[str, Any] = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": self._name,
+            "version": self._version or None,
+        }
         try:
             if asked.stream:
                 return await self._stream(request, asked, answers, head, span)
@@ -200,10 +209,14 @@ class ModelServer:
         span.end()
         return _json(completion(head, [(row.text, row.finish_reason) for row in rows], _usage(rows)), version=self._version)
 
-    async def _stream(self, request: web.Request, asked: ChatRequest, answers: Answers, head: dict[str, Any], span: ChatSpan) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, asked: ChatRequest, answers: Answers, head: dict[str, Any], span: ChatSpan
+    ) -> web.StreamResponse:
         from aiohttp import web
 
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", VERSION_HEADER: self._version})
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", VERSION_HEADER: self._version}
+        )
         await response.prepare(request)
         for row in answers.rows:
             await response.write(_event(chunk(head, row.choice, {"role": "assistant", "content": ""})))

@@ -41,7 +41,9 @@ class RequestError(Exception):
         code: short machine-readable reason, or None.
     """
 
-    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.kind, self.param, self.code = status, kind, param, code
 
@@ -134,7 +136,8 @@ def parse_chat(body: bytes, served_model: str) -> ChatRequest:
     except RecursionError:
         raise RequestError(400, "the body is nested too deeply", code="invalid_json") from None
     if request.model is not None and request.model != served_model:
-        raise RequestError(404, f"the model {request.model[:100]!r} does not exist here; this server has {served_model!r}", param="model", code="model_not_found")
+        message = f"the model {request.model[:100]!r} does not exist here; this server has {served_model!r}"
+        raise RequestError(404, message, param="model", code="model_not_found")
     for key, neutral in _NEUTRAL.items():
         if document.get(key) not in neutral:
             raise RequestError(400, f"{key} is not supported by this server: leave it out", param=key, code="unsupported_parameter")
@@ -172,7 +175,8 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
 
 
 def _envelope(kind: str, head: Mapping[str, Any], choices: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"id": head["id"], "object": kind, "created": head["created"], "model": head["model"], "system_fingerprint": head["version"], "choices": choices}
+    named = {"id": head["id"], "object": kind, "created": head["created"], "model": head["model"]}
+    return named | {"system_fingerprint": head["version"], "choices": choices}
 
 
 def completion(head: Mapping[str, Any], answers: Sequence[tuple[str, str]], tokens: Mapping[str, int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steps.serve.sampling import NOT_A_NUMBER, Sampling, sample_tokens, uniform_stream
 from steps.serve.text import TextStream
@@ -72,9 +72,7 @@ class Row:
             self.finish_reason = "error"
             return ""
         self.tokens.append(token)
-        if token in model.end_ids:
-            self.finish_reason = "stop"
-        elif self._reader is not None and self._reader.push(token):
+        if token in model.end_ids or (self._reader is not None and self._reader.push(token)):
             self.finish_reason = "stop"
         elif len(self.tokens) >= self.sampling.max_tokens:
             self.finish_reason = "length"
@@ -111,9 +109,7 @@ class Batch:
         columns = max(self.mask.shape[1], other.mask.shape[1])
         left, right = columns - self.mask.shape[1], columns - other.mask.shape[1]
         self.mask = torch.cat([pad(self.mask, (left, 0)), pad(other.mask, (right, 0))])
-        for mine, theirs in zip(self.cache.layers, other.cache.layers, strict=True):
-            if mine.keys is None or theirs.keys is None:
-                continue
+        for mine, theirs in zip(_attention(self.cache), _attention(other.cache), strict=True):
             mine.keys = torch.cat([pad(mine.keys, (0, 0, left, 0)), pad(theirs.keys, (0, 0, right, 0))])
             mine.values = torch.cat([pad(mine.values, (0, 0, left, 0)), pad(theirs.values, (0, 0, right, 0))])
         self.rows.extend(other.rows)
@@ -132,10 +128,14 @@ class Batch:
         mask = self.mask.index_select(0, index)
         first = int(mask.any(dim=0).int().argmax())
         self.mask = mask[:, first:]
-        for layer in self.cache.layers:
-            if layer.keys is not None:
-                layer.keys = layer.keys.index_select(0, index)[:, :, first:]
-                layer.values = layer.values.index_select(0, index)[:, :, first:]
+        for layer in _attention(self.cache):
+            layer.keys = layer.keys.index_select(0, index)[:, :, first:]
+            layer.values = layer.values.index_select(0, index)[:, :, first:]
+
+
+def _attention(cache: DynamicCache) -> list[Any]:
+    """The layers that hold keys and values, (rows, heads, columns, size) each; a layer that shares another's holds none."""
+    return [layer for layer in cache.layers if getattr(layer, "keys", None) is not None]
 
 
 def _draw(rows: list[Row], logits: Tensor) -> list[int]:

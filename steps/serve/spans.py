@@ -33,10 +33,10 @@ def _text_messages(messages: Sequence[Mapping[str, str]]) -> str:
     """Messages in the convention's parts shape, as one JSON text."""
     import orjson
 
-    shaped = [
-        {"role": m["role"], "parts": [{"type": "text", "content": m["content"]}]} | ({"finish_reason": m["finish_reason"]} if "finish_reason" in m else {})
-        for m in messages
-    ]
+    shaped: list[dict[str, Any]] = []
+    for message in messages:
+        ending = {"finish_reason": message["finish_reason"]} if "finish_reason" in message else {}
+        shaped.append({"role": message["role"], "parts": [{"type": "text", "content": message["content"]}]} | ending)
     return orjson.dumps(shaped).decode()
 
 

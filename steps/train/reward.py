@@ -10,4 +10,68 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from steps.config import PipelineConfig
+    from steps.label.metrics import Scorer, Scores
     from steps.train.grpo import Reward
+
+Asked = tuple[str, tuple[str, ...], str]
+"""(question, contexts, answer): what a score depends on."""
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in its own thread: a trainer is not asynchronous, and its caller may be inside another loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="reward", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _score_all(scorer: Scorer, asked: list[Asked]) -> list[Scores]:
+    from steps.label.metrics import Case, score_many
+
+    found: dict[str, Scores] = {}
+    cases = [Case(str(number), question, contexts, answer) for number, (question, contexts, answer) in enumerate(asked)]
+    await score_many(scorer, cases, lambda case, scores: found.update({case.key: scores}))
+    return [found[str(number)] for number in range(len(asked))]
+
+
+@contextlib.contextmanager
+def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
+    """A reward function over `config.reward_judge`, weighted as labels are.
+
+    An answer that cannot be scored (empty, no sentence) is worth 0.0: when labelling,
+    such a trace is left out, but a policy must not learn to produce them. Repeated
+    answers are scored once.
+
+    Raises:
+        TransientError: when called, the judge cannot be reached.
+        ConfigError: no judge is configured.
+    """
+    from steps.label.metrics import Scorer
+    from steps.label.reward import COMPONENTS, final_score, weighted
+
+    weights = config.label.weights
+    memo: dict[Asked, float] = {}
+
+    def final(scores: Scores) -> float:
+        return final_score({name: getattr(scores, name) for name in COMPONENTS}, weights) or 0.0
+
+    with _event_loop() as loop, contextlib.ExitStack() as stack:
+        scorer = Scorer(config.reward_judge, metrics=tuple(weighted(weights)))
+        asyncio.run_coroutine_threadsafe(scorer.__aenter__(), loop).result()
+        stack.callback(lambda: asyncio.run_coroutine_threadsafe(scorer.__aexit__(None, None, None), loop).result())
+
+        def reward(questions: list[str], contexts: list[list[str]], answers: list[str]) -> list[float]:
+            asked = [(question, tuple(texts), answer) for question, texts, answer in zip(questions, contexts, answers, strict=True)]
+            new = [case for case in dict.fromkeys(asked) if case not in memo]
+            if new:
+                scores = asyncio.run_coroutine_threadsafe(_score_all(scorer, new), loop).result()
+                memo.update(zip(new, map(final, scores), strict=True))
+            return [memo[case] for case in asked]
+
+        yield reward

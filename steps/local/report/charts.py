@@ -83,8 +83,22 @@ def bars(title: str, rows: Sequence[Bar], width: int, number: Callable[[float], 
     return svg(title, width, len(rows) * pitch + 6, *parts)
 
 
+def meter(value: float | None, top: float) -> Markup:
+    """A bar for a table cell, as a share of the longest; decoration, since the number stands beside it."""
+    share = max(0.5, value / top * 100) if value and finite(value) and top > 0 else 0.0
+    bar = tag("rect", x="0", y="0", width=share, height="10", class_="fill accent")
+    return tag("svg", bar, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true", class_="meter")
+
+
 def histogram(
-    title: str, counts: Sequence[int], width: int, height: int = 190, *, mean: float | None = None, what: str = "traces", tone: str = "accent"
+    title: str,
+    counts: Sequence[int],
+    width: int,
+    height: int = 190,
+    *,
+    mean: float | None = None,
+    what: str = "traces",
+    tone: str = "accent",
 ) -> Markup:
     """Counts in equal bins over 0-1, with the mean marked."""
     if not counts or sum(counts) == 0:
@@ -104,7 +118,10 @@ def histogram(
     if mean is not None and finite(mean):
         at = x(min(max(mean, 0.0), 1.0))
         side, anchor = (-6, "end") if at > (panel.left + panel.right) / 2 else (6, "start")
-        parts += [line(at, panel.top - 14, at, panel.bottom, "mark"), text(at + side, panel.top - 6, f"mean {mean:.2f}", anchor=anchor, class_="lbl strong")]
+        parts += [
+            line(at, panel.top - 14, at, panel.bottom, "mark"),
+            text(at + side, panel.top - 6, f"mean {mean:.2f}", anchor=anchor, class_="lbl strong"),
+        ]
     return svg(title, width, height, *parts)
 
 
@@ -130,7 +147,16 @@ def draw_series(series: Series, x: Scale, y: Scale, x_name: str, number: Callabl
             parts.append(tag("path", d=path, class_=f"line {series.tone}"))
         for a, b in run:
             tip = tag("title", f"{series.name}: {number(b)} at {a:g} {x_name}")
-            parts.append(tag("circle", tip, cx=x(a), cy=y(b), r="6" if len(run) > 1 else "4", class_="hover" if len(run) > 1 else f"fill {series.tone}"))
+            parts.append(
+                tag(
+                    "circle",
+                    tip,
+                    cx=x(a),
+                    cy=y(b),
+                    r="6" if len(run) > 1 else "4",
+                    class_="hover" if len(run) > 1 else f"fill {series.tone}",
+                )
+            )
     return Markup("").join(parts)
 
 
@@ -183,7 +209,9 @@ def forest(title: str, rows: Sequence[Effect], width: int) -> Markup:
     rows = [row for row in rows if finite(row.delta)]
     if not rows:
         return nothing(title)
-    values = [value for row in rows for value in (row.delta, row.low, row.high, row.limit, 0.0) if value is not None and math.isfinite(value)]
+    values = [
+        value for row in rows for value in (row.delta, row.low, row.high, row.limit, 0.0) if value is not None and math.isfinite(value)
+    ]
     marks = ticks(min(values), max(values), 6 if width >= NARROW else 4)
     above = width < NARROW
     notes = 0.0 if above else max(text_width(row.note) for row in rows) + 20

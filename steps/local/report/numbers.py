@@ -24,6 +24,11 @@ def score(value: float | None, digits: int = 2) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")
 
 
+def measure(value: float | None) -> str:
+    """A number of unknown unit: 64.0 as `64`, 0.0221 as `0.022`."""
+    return count(value) if value is not None and abs(value) >= 10 and value == round(value) else score(value, 3)
+
+
 def signed(value: float | None, digits: int = 2) -> str:
     """0.38 as `+0.38`."""
     if value is None or _missing(value):
@@ -68,12 +73,12 @@ def duration(seconds: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """0.000412 as `$0.00041`, 12.3 as `$12.30`."""
+    """12.3 as `$12.30`, 0.0023 as `$0.0023`; what is left is `<$0.0001`."""
     if value is None or _missing(value):
         return DASH
-    if value == 0 or abs(value) >= 0.1:
-        return f"${value:,.2f}"
-    return f"${value:.{min(8, 1 - math.floor(math.log10(abs(value))))}f}"
+    if 0 < value < 0.0001:
+        return "<$0.0001"
+    return f"${value:,.2f}" if value == 0 or abs(value) >= 0.1 else f"${value:.4f}"
 
 
 def moment(at: datetime | None) -> str:

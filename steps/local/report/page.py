@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from steps.core.files import write_atomic, write_json
-from steps.local.report import numbers, story
+from steps.local.report import numbers, stages, story
 from steps.local.report.record import RunReport
+from steps.local.report.tables import approval_facts, cost_rows, provenance, reproduce
 from steps.local.report.timeline import marks_of, tone_of
-from steps.local.report.views import Drawings, approval_facts, cost_rows, provenance, reproduce
+from steps.local.report.views import Drawings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,22 +43,38 @@ def _share_of(part: float | None, whole: float | None) -> str:
     return numbers.DASH if part is None or not whole else numbers.percent(part / whole)
 
 
+_DIRECTION_CONTROLS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C))
+
+
+def _in_reading_order(value: Any) -> Any:
+    """Drop invisible marks that turn the direction of text: with them a trace could make our own words read differently."""
+    if isinstance(value, Markup):
+        return Markup(str(value).translate(_DIRECTION_CONTROLS))  # noqa: S704 - escaped before, and only characters are removed
+    return value.translate(_DIRECTION_CONTROLS) if isinstance(value, str) else value
+
+
 @functools.cache
 def _environment() -> Environment:
     """The template environment; a name that a template misspells is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("steps.local.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("steps.local.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_in_reading_order,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., Any]] = {
         "clip": _clip,
-        "title_of": story.title_of,
-        "stage_title": story.stage_title,
+        "because": story.because,
+        "title_of": stages.title_of,
+        "stage_title": stages.stage_title,
         "tone_of": tone_of,
         **{
             name: getattr(numbers, name)
-            for name in ("count", "score", "signed", "interval", "plain", "percent", "duration", "dollars", "moment")
+            for name in ("count", "score", "signed", "measure", "interval", "plain", "percent", "duration", "dollars", "moment")
         },
     }
     environment.filters.update(filters)
@@ -68,8 +85,7 @@ def _environment() -> Environment:
 def render_page(record: RunReport) -> str:
     """The whole page as text. Pure: the same record gives the same bytes."""
     environment = _environment()
-    source, _, _ = environment.loader.get_source(environment, "report.css") if environment.loader else ("", None, None)
-    css = "\n".join(line.strip() for line in source.splitlines() if line.strip())
+    css = "\n".join(line.strip() for line in environment.get_template("report.css.j2").render().splitlines() if line.strip())
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         record=record,
@@ -77,7 +93,7 @@ def render_page(record: RunReport) -> str:
         css_digest=digest,
         headline=story.headline(record),
         figures=story.key_figures(record),
-        flow=story.flow(record),
+        flow=stages.flow(record),
         reasons=story.reasons(record),
         drawings=Drawings(record),
         events=marks_of(record.canary.timeline) if record.canary else [],

@@ -1,32 +1,17 @@
-"""What the page says in words: the outcome sentence, the reason, key figures and the strip of stages."""
+"""What the page says in words: the outcome sentence, the reason and key figures."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from steps.local.report import numbers
 from steps.local.report.record import Finding, MetricRecord, RunReport
+from steps.local.report.stages import stopped_at, title_of
+from steps.local.report.timeline import tone_of
 
-STAGES = {
-    "world": "Users ask",
-    "serve": "Serve",
-    "ingest": "Ingest",
-    "govern": "Govern",
-    "label": "Label",
-    "curate": "Curate",
-    "approve-train": "Approve training",
-    "train": "Train",
-    "gate": "Gate",
-    "register": "Register",
-    "approve-deploy": "Approve release",
-    "release": "Release",
-    "canary": "Canary",
-}
-"""Known stages in loop order and their titles; the runner may add others."""
-
-_REQUIRED = ("ingest", "label", "curate", "train", "gate", "register", "release", "canary")
-
-_ACRONYMS = {"p50": "p50", "p95": "p95", "p99": "p99", "llm": "LLM", "dpo": "DPO", "grpo": "GRPO", "sft": "SFT", "kl": "KL", "ms": "(ms)", "s": "(s)"}
+REASON_CHARS = 240
+"""Longest reason in the outcome sentence, which should stay one sentence."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +33,6 @@ class Reason:
     tone: str
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One stop of the strip. `state`: done, stopped (the run ended here), missing (not reached)."""
-
-    title: str
-    time: str
-    fact: str
-    state: str
-
-
-def stage_title(name: str) -> str:
-    """A stage's title; unknown names are made readable."""
-    return STAGES.get(name) or title_of(name)
-
-
-def title_of(name: str) -> str:
-    """`answer_relevancy` as `Answer relevancy`, `rewards/margins` as `Rewards: margins`."""
-    words = name.replace("/", ": ").replace("_", " ").replace("-", " ").split()
-    spoken = " ".join(_ACRONYMS.get(word.lower(), word) for word in words)
-    return spoken[:1].upper() + spoken[1:] if words and words[0].lower() not in _ACRONYMS else spoken
-
-
 def change(metric: MetricRecord) -> str:
     """`rose from 0.54 to 0.92 (+0.38, 95 % CI 0.31–0.44)`."""
     before, after = numbers.plain(metric.champion, metric.unit), numbers.plain(metric.candidate, metric.unit)
@@ -82,6 +45,16 @@ def change(metric: MetricRecord) -> str:
     return f"{verb} from {before} to {after} ({inside})"
 
 
+def because(rule: Finding) -> str:
+    """A rule's reason without its own name in front, which stands beside it."""
+    return _minus(rule.reason.removeprefix(f"{rule.name}: "))
+
+
+def _minus(sentence: str) -> str:
+    """Real minus signs before numbers."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", sentence)
+
+
 def failed_rules(record: RunReport) -> list[Finding]:
     """Rules that were not met, then those without enough evidence."""
     findings = record.gate.findings if record.gate else ()
@@ -92,20 +65,22 @@ def reasons(record: RunReport) -> list[Reason]:
     """The evidence under the outcome sentence of a rejected or aborted run; empty where the sentence says it all."""
     if record.outcome == "rejected":
         return [
-            Reason(title_of(rule.name), rule.reason or f"value {numbers.score(rule.value, 3)}, limit {numbers.score(rule.limit, 3)}",
-                   "warn" if rule.ok is None else "bad")
+            Reason(title_of(rule.name), because(rule) or f"{numbers.measure(rule.value)}, limit {numbers.measure(rule.limit)}", tone)
             for rule in failed_rules(record)
-        ]  # fmt: skip
+            for tone in ("warn" if rule.ok is None else "bad",)
+        ]
     found = []
     if record.outcome == "aborted" and record.canary and record.canary.steps:
         step = record.canary.steps[-1]
         live = step.faithfulness
-        proof = f"{step.verdict} after {numbers.count(step.requests)} requests to the new model"
+        proof = f"verdict {step.verdict} after {numbers.count(step.requests)} requests"
         if live:
             bounds = numbers.interval(live.ci95)
             inside = numbers.signed(live.delta) + ("" if bounds == numbers.DASH else f", 95 % CI {bounds}")
             proof += f"; live faithfulness {numbers.score(live.canary)} against {numbers.score(live.stable)} ({inside})"
         found.append(Reason(f"At {step.weight} % of traffic", proof, "bad"))
+        if told := re.sub(r"^at \d+ %: ", "", record.canary.reason or record.reason):
+            found.append(Reason("The analysis", _minus(told), "bad"))
         if record.release and record.release.reverted:
             found.append(Reason("Taken back", "the model pin in Git names the previous model again", "good"))
     return found
@@ -115,15 +90,37 @@ def why(record: RunReport) -> str:
     """The reason a run did not promote, without a full stop; empty for a promoted run."""
     if record.outcome == "promoted":
         return ""
-    canary_reason = record.canary.reason if record.canary and record.outcome == "aborted" else ""
-    if told := record.reason or canary_reason:
-        return told.rstrip(". ")
-    failed = failed_rules(record)
-    if failed:
-        return failed[0].reason.rstrip(". ") or f"{title_of(failed[0].name)} did not pass"
-    if record.gate and record.gate.phase != "Successful":
-        return f"the gate ended as {record.gate.phase}"
-    return "the run recorded no reason"
+    if record.outcome == "rejected" and stopped_at(record) == "gate":
+        return _gate_reason(record)
+    told = record.reason or (record.canary.reason if record.canary else "")
+    if record.outcome == "aborted" and (proof := _worse_on_live_traffic(record)):
+        return proof
+    told = _minus(re.sub(r"^at (\d+) %: ", r"at \1 % of live traffic, ", told))
+    told = told if len(told) <= REASON_CHARS else told[:REASON_CHARS].rstrip() + "…"
+    return told.rstrip(". ") or "the run recorded no reason"
+
+
+def _worse_on_live_traffic(record: RunReport) -> str:
+    """The plain sentence for the usual abort: live faithfulness certainly fell; empty when something else went wrong."""
+    step = record.canary.steps[-1] if record.canary and record.canary.steps else None
+    live = step.faithfulness if step else None
+    if step is None or live is None or live.ci95 is None or live.ci95[1] is None or live.ci95[1] >= 0 or tone_of(step.verdict) != "bad":
+        return ""
+    return f"at {step.weight} % of live traffic the new model’s faithfulness was {numbers.score(live.canary)}, the current one’s {numbers.score(live.stable)}"
+
+
+def _gate_reason(record: RunReport) -> str:
+    """What the gate found, in a manager's words; the rules themselves stand in the box below."""
+    gate, rules = record.gate, failed_rules(record)
+    if gate is None or not rules:
+        return _minus(record.reason).rstrip(". ")[:REASON_CHARS] or "the gate did not pass"
+    certain = [rule for rule in rules if rule.ok is False]
+    named = ", ".join(title_of(rule.name).lower() if title_of(rule.name)[1:2].islower() else title_of(rule.name) for rule in (certain or rules)[:3])
+    told = f"{len(certain or rules)} of the gate’s {len(gate.findings)} rules {'did not hold' if certain else 'lacked the evidence to decide'} ({named})"
+    metric = gate.metrics.get("faithfulness")
+    if metric is None:
+        return told
+    return f"{told}{', although' if (metric.delta or 0) > 0 else ';'} faithfulness on unseen questions {change(metric)}"
 
 
 def headline(record: RunReport) -> str:
@@ -153,7 +150,14 @@ def key_figures(record: RunReport) -> list[Figure]:
     metric = record.gate.metrics.get("faithfulness") if record.gate else None
     if metric:
         note = f"{numbers.signed(metric.delta)} on {numbers.count(metric.n)} unseen questions"
-        figures.append(Figure("Faithfulness", f"{numbers.score(metric.champion)} → {numbers.score(metric.candidate)}", note, "good" if record.outcome == "promoted" else ""))
+        figures.append(
+            Figure(
+                "Faithfulness",
+                f"{numbers.score(metric.champion)} → {numbers.score(metric.candidate)}",
+                note,
+                "good" if record.outcome == "promoted" else "",
+            )
+        )
     if record.ingest:
         figures.append(Figure("Traces kept", numbers.count(record.ingest.written), f"of {numbers.count(record.ingest.read)} read"))
     if record.dataset:
@@ -169,57 +173,4 @@ def key_figures(record: RunReport) -> list[Figure]:
     costs = [cost for cost in record.cost_usd.values() if cost is not None]
     if costs:
         figures.append(Figure("Cost", numbers.dollars(sum(costs)), "estimated"))
-    return figures
-
-
-def _facts(record: RunReport) -> dict[str, str]:
-    """One short fact a stage."""
-    facts = {}
-    if record.ingest:
-        facts["ingest"] = f"{numbers.count(record.ingest.read)} read"
-        facts["govern"] = f"{numbers.count(record.ingest.written)} kept"
-    if record.label:
-        facts["label"] = f"{numbers.count(record.label.labelled)} scored"
-    if record.dataset:
-        grpo = record.method == "grpo" and record.dataset.prompts is not None
-        facts["curate"] = f"{numbers.count(record.dataset.prompts)} prompts" if grpo else f"{numbers.count(record.dataset.pairs)} pairs"
-    if record.train:
-        facts["train"] = "reused" if record.train.reused else f"{numbers.count(record.train.steps)} steps"
-    if record.gate:
-        facts["gate"] = {"Successful": "passed", "Failed": "not passed"}.get(record.gate.phase, record.gate.phase.lower())
-    if record.registry and record.registry.candidate is not None:
-        facts["register"] = f"version {str(record.registry.candidate).rpartition('@')[2]}"
-    if record.release and record.release.commit:
-        facts["release"] = "taken back" if record.release.reverted else record.release.commit[:7]
-    if record.canary:
-        facts["canary"] = "aborted" if record.outcome == "aborted" else f"{record.canary.steps[-1].weight} %" if record.canary.steps else ""
-    return facts
-
-
-def _stopped_at(record: RunReport) -> str:
-    """The stage where a run ended early; empty for a promoted run."""
-    if record.outcome == "promoted":
-        return ""
-    if record.outcome == "aborted":
-        return "canary"
-    refused = [approval.name for approval in record.approvals if approval.decision == "rejected"]
-    if refused:
-        return refused[0]
-    if record.gate and record.gate.phase != "Successful":
-        return "gate"
-    return next((name for name in reversed(record.seconds)), "")
-
-
-def flow(record: RunReport) -> list[Stage]:
-    """The stages in the order they ran, then those of the loop that were not reached."""
-    facts, stopped = _facts(record), _stopped_at(record)
-    ran = list(record.seconds)
-    if stopped and stopped not in ran:
-        ran.append(stopped)
-    stages = []
-    for name in ran + [name for name in _REQUIRED if name not in ran]:
-        state = "stopped" if name == stopped else "done" if name in record.seconds or name in facts else "missing"
-        time = numbers.duration(record.seconds.get(name)) if name in record.seconds else ""
-        fact = facts.get(name, "") if state != "missing" else "not reached"
-        stages.append(Stage(stage_title(name), time, fact, state))
-    return stages
+    return figures[:6]

@@ -110,5 +110,8 @@ def canary_timeline(points: Sequence[CanaryPoint], width: int) -> Markup:
         parts += [text(lower.left, lower.top - 32, "Faithfulness of live answers", class_="lbl strong")]
         parts += [legend([("stable", "base-line"), ("canary", "accent")], lower.left, lower.top - 12)]
     last = lower if found is not None else upper
-    parts += [_marks(marks, lanes, x, (upper, lower) if found is not None else (upper,)), x_axis(last, x, "seconds since the canary began", max(4, width // 90))]
+    parts += [
+        _marks(marks, lanes, x, (upper, lower) if found is not None else (upper,)),
+        x_axis(last, x, "seconds since the canary began", max(4, width // 90)),
+    ]
     return svg(title, width, last.bottom + 42, *parts)

@@ -1,15 +1,15 @@
-"""What the page shows of a record: its drawings in two widths, and the rows of its tables."""
+"""The page's drawings: which values of a record go into which chart, in two widths."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from steps.local.report import charts, numbers, story
-from steps.local.report.record import Approval, CanaryPoint, MetricRecord, RunReport
+from steps.local.report import charts, numbers, stages
+from steps.local.report.record import CanaryPoint, MetricRecord, RunReport
 from steps.local.report.svg import tag
 from steps.local.report.timeline import canary_timeline
 
@@ -38,7 +38,7 @@ def thin_timeline(points: Sequence[CanaryPoint], limit: int = POINTS) -> list[Ca
     """Like `thin`, but a point with an event or a new weight always stays."""
     points = sorted(points, key=lambda point: point.t_s)
     kept = {id(point) for point in thin(points, limit)}
-    kept |= {id(after) for before, after in zip(points, points[1:], strict=False) if before.weight != after.weight}
+    kept |= {id(after) for before, after in itertools.pairwise(points) if before.weight != after.weight}
     return [point for point in points if id(point) in kept or point.event]
 
 
@@ -49,10 +49,8 @@ def _effect(name: str, metric: MetricRecord) -> charts.Effect:
     bounds = sorted(sign * bound for bound in (low, high) if bound is not None)
     sure_good, sure_bad = len(bounds) == 2 and bounds[0] > 0, len(bounds) == 2 and bounds[1] < 0
     note = f"{numbers.score(metric.champion)} → {numbers.score(metric.candidate)}  ({numbers.signed(metric.delta)})"
-    label = story.title_of(name) + ("" if metric.better == "higher" else " (lower is better)")
-    return charts.Effect(
-        label, metric.delta, low, high, tone="good" if sure_good else "bad" if sure_bad else "base-line", note=note
-    )
+    label = stages.title_of(name) + ("" if metric.better == "higher" else " (lower is better)")
+    return charts.Effect(label, metric.delta, low, high, tone="good" if sure_good else "bad" if sure_bad else "base-line", note=note)
 
 
 class Drawings:
@@ -76,7 +74,7 @@ class Drawings:
         rows = [charts.Bar("Traces read", ingest.read, "base-line")]
         if ingest.duplicates is not None:
             rows.append(charts.Bar("Known already", ingest.duplicates, "base-line"))
-        rows += [bar for bar in stops] + [charts.Bar("Unreadable rows", ingest.quarantined, "warn"), charts.Bar("Kept", ingest.written, "good")]
+        rows += [*stops, charts.Bar("Unreadable rows", ingest.quarantined, "warn"), charts.Bar("Kept", ingest.written, "good")]
         rows = [charts.Bar(row.label, row.value, row.tone, self._share(row.value)) for row in rows]
         return _two_widths(lambda width: charts.bars("Traces read, stopped and kept", rows, width))
 
@@ -97,7 +95,7 @@ class Drawings:
         label = self._record.label
         found = label.components if label else {}
         return [
-            (story.title_of(name), charts.histogram(story.title_of(name), counts, THIRD, 150, tone="base-line"))
+            (stages.title_of(name), charts.histogram(stages.title_of(name), counts, THIRD, 150, tone="base-line"))
             for name, counts in found.items()
         ]
 
@@ -109,7 +107,7 @@ class Drawings:
         drawn = []
         for name in names[:MAX_CURVES]:
             points = tuple((float(row["step"] or 0), row.get(name)) for row in rows)
-            series = charts.Series(story.title_of(name), points)
+            series = charts.Series(stages.title_of(name), points)
             if charts.extent([series]):
                 drawn.append((series.name, charts.lines(series.name, [series], THIRD, 180, x_name="optimizer step")))
         return drawn
@@ -131,92 +129,14 @@ class Drawings:
         stable = charts.Series("stable", tuple((point.t_s, point.p99_stable_ms) for point in points), "base-line")
         canary = charts.Series("canary", tuple((point.t_s, point.p99_canary_ms) for point in points))
         errors = charts.Series("errors", tuple((point.t_s, _hundred(point.error_ratio_canary)) for point in points))
-        drawn = []
-        if charts.extent([stable, canary]):
-            title = "p99 latency in milliseconds"
-            drawn.append((title, _two_widths(lambda width: charts.lines(title, [stable, canary], width, x_name="seconds", start=0, floor=0), HALF)))
-        if charts.extent([errors]):
-            name = "Errors of the canary, % of requests"
-            drawn.append((name, _two_widths(lambda width: charts.lines(name, [errors], width, x_name="seconds", start=0, floor=0, ceiling=1), HALF)))
-        return drawn
+        plots = [("p99 latency in milliseconds", [stable, canary], None), ("Errors of the canary, % of requests", [errors], 1.0)]
+        return [(title, _over_time(title, series, ceiling)) for title, series, ceiling in plots if charts.extent(series)]
 
-    def time(self) -> Markup:
-        """Wall seconds a stage."""
-        rows = [charts.Bar(story.stage_title(name), value) for name, value in self._record.seconds.items()]
-        return _two_widths(lambda width: charts.bars("Time by stage", rows, width, numbers.duration))
+
+def _over_time(title: str, series: list[charts.Series], ceiling: float | None) -> Markup:
+    """Lines over the seconds of the canary, from zero."""
+    return _two_widths(lambda width: charts.lines(title, series, width, x_name="seconds", start=0, floor=0, ceiling=ceiling), HALF)
 
 
 def _hundred(ratio: float | None) -> float | None:
     return None if ratio is None else ratio * 100
-
-
-def approval_facts(approval: Approval) -> list[tuple[str, str]]:
-    """What the person saw, in words."""
-    facts = []
-    for name, value in approval.shown.items():
-        if isinstance(value, bool):
-            told = "yes" if value else "no"
-        elif isinstance(value, float):
-            told = f"{value:.4g}"
-        else:
-            told = numbers.DASH if value is None else str(value)
-        facts.append((story.title_of(name.rpartition(".")[2]), told))
-    return facts
-
-
-@dataclass(frozen=True)
-class CostRow:
-    """Time and money of one stage; the last row is the total."""
-
-    title: str
-    wall: str
-    cpu: str
-    cost: str
-
-
-def cost_rows(record: RunReport) -> list[CostRow]:
-    """One row a stage and their total."""
-    names = list(dict.fromkeys([*record.seconds, *record.cpu_seconds, *record.cost_usd]))
-    if not names:
-        return []
-
-    def row(title: str, wall: float | None, cpu: float | None, cost: float | None) -> CostRow:
-        return CostRow(title, numbers.duration(wall), numbers.duration(cpu), numbers.dollars(cost))
-
-    def total(column: dict[str, Any]) -> float | None:
-        found = [value for value in column.values() if value is not None]
-        return sum(found) if found else None
-
-    rows = [
-        row(story.stage_title(name), record.seconds.get(name), record.cpu_seconds.get(name), record.cost_usd.get(name))
-        for name in names
-    ]
-    return [*rows, row("Total", total(record.seconds), total(record.cpu_seconds), total(record.cost_usd))]
-
-
-def provenance(record: RunReport) -> list[tuple[str, str]]:
-    """Identifiers that pin the run, left out where a run has none."""
-    rows: list[tuple[str, Any]] = [
-        ("Run", record.run_id),
-        ("Started", numbers.moment(record.started_at) if record.started_at else ""),
-        ("Finished", numbers.moment(record.finished_at) if record.finished_at else ""),
-        ("Method and seed", f"{record.method}, {record.seed}"),
-        ("Configuration", record.config_hash),
-        ("Traces snapshot", record.ingest.snapshot_id if record.ingest else ""),
-        ("Dataset snapshot", record.dataset.snapshot_id if record.dataset else ""),
-        ("Dataset digest", record.dataset.digest if record.dataset else ""),
-        ("Peak memory", f"{record.peak_memory_mb:,.0f} MB" if record.peak_memory_mb is not None else ""),
-    ]
-    return [(name, str(value)) for name, value in rows if value not in ("", None)]
-
-
-def reproduce(record: RunReport) -> list[tuple[str, str]]:
-    """Commands that show or repeat the run, with what each does."""
-    candidate = record.registry.candidate if record.registry else None
-    commands = []
-    if candidate is not None:
-        model = candidate if isinstance(candidate, str) and "@" in candidate else f"agent-model@{candidate}"
-        commands.append((f"ctp reproduce {model}", "train it again from the same snapshots and compare the digests"))
-        commands.append((f"ctp lineage {model}", "every trace, label and decision behind the model"))
-    commands.append((f"ctp run --seed {record.seed} --method {record.method}", "the whole loop again, from fresh traffic"))
-    return commands

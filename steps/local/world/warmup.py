@@ -43,7 +43,7 @@ class Recipe:
     kv_heads: int = 2
     head_dim: int = 32
     intermediate: int = 256
-    steps: int = 800
+    steps: int = 700
     recap_steps: int = 80
     batch: int = 16
     learning_rate: float = 3e-3

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from steps.serve.lexical.choices import choice_support
 from steps.serve.lexical.claims import Claim
-from steps.serve.lexical.matching import contradicts, has_rival, in_words_of
+from steps.serve.lexical.matching import contradicts, has_rival, in_words_of, is_broken
 from steps.serve.lexical.passages import Sentence
 from steps.serve.lexical.tokens import Token
 
@@ -32,7 +32,7 @@ def _common(claim: tuple[Token, ...], other: tuple[Token, ...]) -> float:
 
 
 def _pairs(tokens: tuple[Token, ...]) -> list[tuple[str, str]]:
-    """Neighbouring words, with a start mark so that a single word has a pair too."""
+    """Neighbouring words."""
     return [(first.stem, second.stem) for first, second in zip(tokens, tokens[1:], strict=False)]
 
 
@@ -45,8 +45,16 @@ def _aligned(claim: Claim, sentence: Sentence, asked: frozenset[tuple[str, str]]
     whole = max(_common(tokens, sentence.tokens) / total, order * 0.9 if len(new) < len(tokens) else 0.0)
     pairs, known = _pairs(tokens), asked.union(_pairs(sentence.tokens))
     joined = sum(pair in known for pair in pairs) / len(pairs) if pairs else order
-    contained = 0.3 if claim.hard - sentence.reach else 0.45 if (claim.sentence.names | claim.sentence.numbers) - sentence.reach and claim.new else 1.0
-    return (0.35 * order + 0.2 * whole + 0.45 * joined) * contained
+    return (0.45 * order + 0.2 * whole + 0.35 * joined) * _contained(claim, sentence)
+
+
+def _contained(claim: Claim, sentence: Sentence) -> float:
+    """Factor for names and numbers that the sentence lacks: worst for those the claim adds to the question."""
+    if claim.hard - sentence.reach:
+        return 0.3
+    if claim.new and (claim.sentence.names | claim.sentence.numbers) - sentence.reach:
+        return 0.45
+    return 1.0
 
 
 def support(claim: Claim, passage: tuple[Sentence, ...]) -> float:
@@ -57,7 +65,8 @@ def support(claim: Claim, passage: tuple[Sentence, ...]) -> float:
         return chosen if chosen is not None else 0.0
     ranked = sorted(passage, key=lambda sentence: -len(sentence.stems & claim.sentence.stems))[:_MAX_SENTENCES]
     asked = frozenset(_pairs(claim.topic.tokens))
-    score, sentence = max(((_aligned(claim, candidate, asked), candidate) for candidate in ranked), key=lambda item: item[0], default=(0.0, None))
+    found = [(_aligned(claim, candidate, asked), candidate) for candidate in ranked]
+    score, sentence = max(found, key=lambda item: item[0], default=(0.0, None))
     if not claim.new:
         score = chosen if chosen is not None else 0.5 * score
     elif chosen is not None:
@@ -66,4 +75,4 @@ def support(claim: Claim, passage: tuple[Sentence, ...]) -> float:
         score *= 0.4
     if has_rival(claim, passage):
         score *= 0.45
-    return score * (0.4 if claim.cut else 1.0) * (0.2 if claim.refusal else 1.0)
+    return score * (0.4 if is_broken(claim, passage) else 1.0) * (0.2 if claim.refusal else 1.0)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from steps.serve.lexical.claims import Claim
+from steps.serve.lexical.lexicon import NAME_LINKS
 from steps.serve.lexical.passages import Sentence, sentence_of
 from steps.serve.lexical.tokens import NUMBER, Token
 
-_LINKS = frozenset("of the and de la del van von for in to & a".split())
 _MAX_NAME_WORDS = 10
 _MAX_ASIDE_WORDS = 18
 _CLOSED = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
@@ -59,7 +59,7 @@ def _run(words: list[str], named: list[bool], start: int, step: int) -> list[str
         if named[i]:
             found.extend((*links, words[i]))
             links = []
-        elif words[i].lower() in _LINKS and (found or step > 0):
+        elif words[i].lower() in NAME_LINKS and (found or step > 0):
             links.append(words[i])
         else:
             break

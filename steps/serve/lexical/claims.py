@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from steps.serve.lexical.lexicon import END_WORDS
 from steps.serve.lexical.passages import Sentence, sentence_of, split_sentences
 from steps.serve.lexical.tokens import WORD, Token, fold
 
@@ -14,16 +15,26 @@ ASKED = " ⟨asked⟩ "
 
 _MAX_TEXT = 40_000
 _MAX_STATEMENTS = 200
+_SOURCE = (
+    r"(?:the|this|your|our)?\s*(?:provided|given|retrieved|above)?\s*"
+    r"(?:context|information|passage|text|document|knowledge|source)s?(?:\s+(?:provided|given|above))?"
+)
 _PREAMBLE = re.compile(
-    r"^\W*(?:(?:according to|based on|as per|as stated in|from|given)\s+(?:the|this|your|our)?\s*(?:provided|given|retrieved|above)?\s*"
-    r"(?:context|information|passage|text|document|knowledge|source)s?\s*[,:]?\s+"
-    r"|(?:i\s+(?:think|believe|guess|suppose|assume)(?:\s+that)?|in my opinion|it seems(?: that)?|as far as i know|probably|perhaps|maybe"
-    r"|the (?:correct )?answer is|sure|well)\s*[,:]?\s+)+",
+    rf"^\W*(?:(?:according to|based on|as per|as stated in|from|given)\s+{_SOURCE}\s*[,:]?\s+"
+    r"|(?:i(?:'d| would)? (?:think|believe|guess|suppose|assume|say)(?:\s+that)?|in my opinion|it seems(?: that)?|as far as i know"
+    r"|probably|perhaps|maybe|(?:so,? )?the (?:correct |right |final |short )?answer (?:is|would be|should be|seems to be)|sure|well)\s*[,:]?\s+)+",
+    re.IGNORECASE,
+)
+_POSTSCRIPT = re.compile(
+    rf"(?:\s*[,;(]?\s*(?:based on|according to|as per|as (?:stated|mentioned|described|given) in)\s+{_SOURCE}\)?"
+    r"|\s+is the (?:correct |right )?answer)(?=\W*$)",
     re.IGNORECASE,
 )
 _REFUSAL = re.compile(
-    r"\b(?:i (?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|answer|tell|find|help|provide)|i(?:'m| am) (?:not (?:sure|certain|aware|able)|unable|sorry)"
-    r"|(?:it|that|this|which) (?:depends|varies)|no (?:information|idea|clue)|not enough (?:information|context)|unable to (?:answer|determine|say)"
+    r"\b(?:i (?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|answer|tell|find|help|provide)"
+    r"|i(?:'m| am) (?:not (?:sure|certain|aware|able)|unable|sorry)"
+    r"|(?:it|that|this|which) (?:depends|varies)|no (?:information|idea|clue)"
+    r"|not enough (?:information|context)|unable to (?:answer|determine|say)"
     r"|cannot be determined|as an ai|please (?:check|see|consult|refer|contact|ask)|check the (?:dashboard|documentation|docs))\b"
     r"|모르겠|알 수 없|확인할 수 없|죄송|경우에 따라|상황에 따라",
     re.IGNORECASE,
@@ -31,7 +42,7 @@ _REFUSAL = re.compile(
 _POLAR = re.compile(r"^\W*(yes|no|true|false|correct|incorrect|네|예|아니요|아니오)\b", re.IGNORECASE)
 _POSITIVE = ("yes", "true", "correct", "네", "예")
 _ENDED = re.compile(r"[.!?;:。！？…]['\"”’)\]]*\s*$")
-_DANGLING = re.compile(r"\b(?:a|an|the|of|in|on|at|to|for|and|or|is|are|was|were|by|with|as|from|has|have|had|than|that|which|its|their|his|her)$")
+_DANGLING = re.compile(rf"\b(?:{'|'.join(END_WORDS)})$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +55,8 @@ class Claim:
         new: content words that the question does not hold: what the claim adds.
         polar: True for a leading "yes", False for "no", None without either.
         refusal: the sentence declines to answer.
-        cut: the sentence stops in the middle.
+        cut: the sentence stops on a function word.
+        ended: the sentence has an end mark.
     """
 
     sentence: Sentence
@@ -53,6 +65,7 @@ class Claim:
     polar: bool | None
     refusal: bool
     cut: bool
+    ended: bool
 
     @property
     def hard(self) -> frozenset[str]:
@@ -61,8 +74,8 @@ class Claim:
 
 
 def strip_preamble(text: str) -> str:
-    """The text without "According to the context," and similar openings, which claim nothing."""
-    return _PREAMBLE.sub("", " ".join(text.split()), count=1)
+    """The text without "According to the context," and similar openings and endings, which claim nothing."""
+    return _POSTSCRIPT.sub("", _PREAMBLE.sub("", " ".join(text.split()), count=1), count=1)
 
 
 def is_refusal(text: str) -> bool:
@@ -80,16 +93,8 @@ def claim_of(text: str, question: str) -> Claim:
         body = body[polar_match.end() :].lstrip(" ,.;:-—")
     sentence, topic = sentence_of(body), sentence_of(question)
     new = tuple(token for token in sentence.tokens if token.stem not in topic.stems)
-    return Claim(sentence, topic, new, polar, is_refusal(text), _is_cut(body.rstrip(), sentence, topic))
-
-
-def _is_cut(body: str, sentence: Sentence, topic: Sentence) -> bool:
-    """A text that ends on a function word, or a statement about a name of the question without an end mark."""
-    if len(body.split()) > 1 and _DANGLING.search(body.rstrip(".… ")):
-        return True
-    tokens = sentence.tokens
-    states = len(tokens) > 1 and tokens[0].stem in topic.names and any(token.kind == WORD for token in tokens)
-    return states and not _ENDED.search(body)
+    cut = len(body.split()) > 1 and bool(_DANGLING.search(body.rstrip(".… ")))
+    return Claim(sentence, topic, new, polar, is_refusal(text), cut, bool(_ENDED.search(body)))
 
 
 def _clean(text: str) -> str:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from steps.serve.lexical.choices import choice_support
 from steps.serve.lexical.claims import Claim
-from steps.serve.lexical.matching import contradicts, has_rival, in_words_of, vocabulary
+from steps.serve.lexical.matching import contradicts, has_rival, in_words_of, is_broken, vocabulary
 from steps.serve.lexical.passages import Sentence
 
 NAME = "lexical-entailment-coverage"
@@ -99,9 +99,7 @@ def _penalty(claim: Claim, passage: tuple[Sentence, ...], evidence: frozenset[st
     sentence, factor = claim.sentence, 1.0
     if claim.hard - vocabulary(passage):
         factor = 0.3
-    elif claim.new and (sentence.numbers | sentence.names) - evidence:
-        factor = 0.45
-    elif has_rival(claim, passage):
+    elif (claim.new and (sentence.numbers | sentence.names) - evidence) or has_rival(claim, passage):
         factor = 0.45
     closest = max(passage, key=lambda other: len(other.stems & sentence.stems), default=None)
     if contradicts(claim, closest):
@@ -110,4 +108,4 @@ def _penalty(claim: Claim, passage: tuple[Sentence, ...], evidence: frozenset[st
     allowed = Counter(token.stem for token in closest.tokens) if closest is not None else counts
     repeated = sum(max(0, count - max(1, allowed[stem])) for stem, count in counts.items())
     factor *= 1.0 - repeated / sum(counts.values())
-    return factor * (0.4 if claim.cut else 1.0) * (0.2 if claim.refusal else 1.0)
+    return factor * (0.4 if is_broken(claim, passage) else 1.0) * (0.2 if claim.refusal else 1.0)

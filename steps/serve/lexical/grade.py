@@ -13,6 +13,7 @@ from steps.serve.lexical.tokens import Token
 
 _MAX_CONTEXT_CHARS = 60_000
 _RELEVANCE_SHARE = 0.3
+_BARE_WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _relevance(claim: Claim, passage: tuple[Sentence, ...]) -> float:
 
     A bare value is not judged: its link to the question may need two steps.
     """
-    if len(claim.new) == len(claim.sentence.tokens) or not claim.new or not passage:
+    bare = len(claim.new) == len(claim.sentence.tokens) <= _BARE_WORDS
+    if bare or not claim.new or not passage:
         return 1.0
     asked = claim.topic.tokens
     best = max(_share(asked, sentence.stems) for sentence in passage)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from steps.serve.lexical.claims import Claim
 from steps.serve.lexical.passages import Sentence
-from steps.serve.lexical.tokens import Token
+from steps.serve.lexical.tokens import WORD, Token
 
 
 @lru_cache(maxsize=4096)
@@ -72,3 +72,22 @@ def contradicts(claim: Claim, sentence: Sentence | None) -> bool:
             around = sentence.tokens[max(0, place - 2) : place + 3]
             touched += sum(token.stem in claim.sentence.stems for token in around) >= 2
     return claim.sentence.negated != (touched % 2 == 1)
+
+
+def is_broken(claim: Claim, passage: tuple[Sentence, ...]) -> bool:
+    """True for a sentence that stops before its value: on a function word, or where a context sentence goes on.
+
+    A claim without a name or number of its own that is the beginning of a context sentence is broken when
+    it has no end mark, or when only the name or number at the end of that sentence is missing.
+    """
+    if claim.cut:
+        return True
+    tokens = claim.sentence.tokens
+    if claim.hard or not tokens or tokens[0].stem not in claim.topic.names or not claim.new:
+        return False
+    for sentence in passage:
+        rest = sentence.tokens[len(tokens) :]
+        same = all(mine.stem == other.stem for mine, other in zip(tokens, sentence.tokens, strict=False))
+        if rest and same and (not claim.ended or (len(rest) == 1 and rest[0].kind != WORD)):
+            return True
+    return False

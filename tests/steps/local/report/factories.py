@@ -10,8 +10,8 @@ from steps.local.report.record import RunReport
 
 START = datetime(2026, 7, 14, 9, 31, 7, tzinfo=UTC)
 STAGE_SECONDS = {
-    "world": 21.4, "ingest": 0.8, "govern": 2.6, "label": 14.2, "curate": 1.1, "approve-train": 3.4, "train": 41.9,
-    "gate": 18.3, "register": 2.2, "approve-deploy": 4.0, "release": 0.6, "canary": 38.7,
+    "world": 9.8, "traffic": 21.4, "ingest": 0.8, "govern": 2.6, "label": 14.2, "curate": 1.1, "train": 41.9,
+    "gate": 18.3, "register": 2.2, "release": 0.6, "canary": 38.7, "settle": 0.9, "harvest": 2.4,
 }  # fmt: skip
 CONTEXTS = (
     "Refunds: an order can be returned within 30 days of delivery. Items must be unused. Gift cards are final sale.",
@@ -50,6 +50,13 @@ def make_metric(champion: float, candidate: float, half_width: float = 0.05, **o
     return {"champion": champion, "candidate": candidate, "delta": delta, "ci95": interval, "n": 64} | overrides
 
 
+def make_finding(
+    name: str, value: float | None, limit: float, interval: Any = None, *, ok: bool | None = True, reason: str = ""
+) -> dict[str, Any]:
+    """One rule of the gate."""
+    return {"name": name, "value": value, "limit": limit, "interval": interval, "ok": ok, "reason": reason}
+
+
 def make_gate(**overrides: Any) -> dict[str, Any]:
     """A gate that passes."""
     gate = {
@@ -57,19 +64,21 @@ def make_gate(**overrides: Any) -> dict[str, Any]:
         "metrics": {
             "faithfulness": make_metric(0.54, 0.92, 0.065),
             "answer_relevancy": make_metric(0.83, 0.88, 0.03),
-            "judge_alignment": make_metric(0.49, 0.86, 0.07, independent=True),
+            "judge": make_metric(0.49, 0.86, 0.07),
+            "gold_restated": make_metric(0.51, 0.89, 0.08, independent=True),
             "fluency": make_metric(0.91, 0.90, 0.022),
-            "refusal": make_metric(0.03, 0.02, 0.018, better="lower"),
+            "refusal": make_metric(0.03, 0.02, 0.018, unit="ratio", better="lower"),
+            "length_words": make_metric(21.4, 19.8, 1.3, unit="tokens", better="lower"),
             "p99_latency_ms": make_metric(412.0, 421.0, 24.0, unit="ms", better="lower"),
-            "answer_length": make_metric(21.4, 19.8, 1.3, unit="tokens"),
         },
         "findings": (
-            {"name": "min_faithfulness", "value": 0.92, "limit": 0.85, "interval": (0.88, 0.95), "ok": True, "reason": "0.92 is at least 0.85"},
-            {"name": "min_answer_relevancy", "value": 0.88, "limit": 0.80, "interval": (0.86, 0.90), "ok": True, "reason": "0.88 is at least 0.80"},
-            {"name": "max_faithfulness_drop", "value": 0.38, "limit": -0.03, "interval": (0.315, 0.445), "ok": True, "reason": "the whole interval lies above −0.03"},
-            {"name": "independent_judge", "value": 0.37, "limit": 0.0, "interval": (0.30, 0.44), "ok": True, "reason": "the other judge sees the same gain"},
-            {"name": "max_fluency_drop", "value": -0.01, "limit": -0.10, "interval": (-0.032, 0.012), "ok": True, "reason": "no loss beyond 0.10"},
-            {"name": "max_p99_latency_growth_ratio", "value": 0.022, "limit": 0.10, "ok": True, "reason": "421 ms against 412 ms"},
+            make_finding("golden_prompts", 64, 30, reason="64 of 64 golden questions compared, 30 needed"),
+            make_finding("min_faithfulness", 0.92, 0.85, reason="candidate faithfulness 0.920, at least 0.850"),
+            make_finding("min_answer_relevancy", 0.88, 0.80, reason="candidate answer_relevancy 0.880, at least 0.800"),
+            make_finding("faithfulness_drop", 0.38, -0.03, (0.315, 0.445), reason="faithfulness_drop: difference +0.380, tolerated -0.030"),
+            make_finding("p99_latency_growth", 0.022, 0.10, (-0.04, 0.08), reason="p99 latency 412 ms to 421 ms, growth +2.2%"),
+            make_finding("fluency_drop", 0.01, 0.10, (-0.012, 0.032), reason="fluency drop +0.010, limit 0.100"),
+            make_finding("gold_restated_drop", 0.38, -0.03, (0.30, 0.46), reason="gold facts restated 0.510 to 0.890"),
         ),
         "examples": (
             {
@@ -101,13 +110,14 @@ def make_timeline(weights: tuple[int, ...] = (5, 25, 100), *, sabotage_at: int |
             canary_total += max(1, round(weight * 0.6))
             stable_total += round((100 - weight) * 0.6)
             fall = 0.09 * second if bad else 0.0
-            event = f"{weight} % of traffic to the canary" if second == 0 else ""
+            event = f"weight {weight} %" if second == 0 else ""
             if second == 12:
-                event = "promoted: the canary is now stable" if weight == 100 else f"analysis at {weight} % passed"
+                event = "Successful"
             if bad and second == 6:
-                event = "aborted: faithfulness −0.44, limit −0.03; all traffic back to stable"
+                event = "aborted"
             points.append({
-                "t_s": t_s, "weight": 0 if bad and second == 6 else weight, "requests_stable": stable_total, "requests_canary": canary_total,
+                "t_s": t_s, "weight": 0 if bad and second == 6 else weight,
+                "requests_stable": stable_total, "requests_canary": canary_total,
                 "share": weight / 100 + wave / 3, "faithfulness_stable": 0.55 + wave if weight < 100 or second < 2 else None,
                 "faithfulness_canary": None if t_s < 2 else 0.91 - wave - fall, "error_ratio_canary": 0.0,
                 "p99_stable_ms": 410 + 300 * wave if weight < 100 else None, "p99_canary_ms": 421 - 400 * wave, "event": event,
@@ -124,7 +134,14 @@ def make_canary(**overrides: Any) -> dict[str, Any]:
     ]
     canary = {
         "steps": tuple(
-            {"weight": weight, "observed_share": share, "requests": requests, "verdict": "Successful", "faithfulness": live, "seconds": 12.9}
+            {
+                "weight": weight,
+                "observed_share": share,
+                "requests": requests,
+                "verdict": "Successful",
+                "faithfulness": live,
+                "seconds": 12.9,
+            }
             for weight, share, requests, live in steps
         ),
         "user_errors": 0,
@@ -161,10 +178,14 @@ def make_fields(**overrides: Any) -> dict[str, Any]:
         "label": {
             "labelled": 1009, "llm_calls": 2410, "cache_hits": 617, "unscored": 4, "mean_score": 0.58,
             "histogram": add(bell(0.24, 0.12, 430), bell(0.86, 0.1, 579)),
-            "components": {"faithfulness": add(bell(0.1, 0.1, 400), bell(0.97, 0.1, 609)), "judge": bell(0.55, 0.3, 1009), "answer_relevancy": bell(0.84, 0.1, 1009)},
+            "components": {
+                "faithfulness": add(bell(0.1, 0.1, 400), bell(0.97, 0.1, 609)),
+                "judge": bell(0.55, 0.3, 1009),
+                "answer_relevancy": bell(0.84, 0.1, 1009),
+            },
         },
         "dataset": {
-            "pairs": 204, "digest": "4be1c7a9d20f66b0", "snapshot_id": 7714029384756120034, "prompts": 231,
+            "pairs": 204, "digest": "4be1c7a9d20f66b0" * 4, "snapshot_id": 7714029384756120034, "prompts": 231,
             "examples": (make_pair(), make_pair(
                 question="When does an express order arrive?", contexts=CONTEXTS[1:], chosen="The next day, if you order before 14:00.",
                 rejected="Express orders arrive within two hours.", chosen_score=0.97, rejected_score=0.12,
@@ -174,11 +195,16 @@ def make_fields(**overrides: Any) -> dict[str, Any]:
         "gate": make_gate(),
         "approvals": (
             {
-                "name": "approve-train", "by": "ana.moreno", "at": START + timedelta(seconds=43), "automatic": False, "decision": "approved",
-                "shown": {"curate.digest": "4be1c7a9d20f66b0", "curate.pairs": 204, "curate.prompts": 231, "label.mean_score": 0.5812},
+                "name": "approve-train", "by": "ana.moreno", "at": START + timedelta(seconds=43), "automatic": False,
+                "decision": "approved",
+                "shown": {
+                    "curate.digest": "4be1c7a9d20f66b0" * 4, "curate.pairs": "204", "label.mean_score": "0.5812345678",
+                    "estimated cost": "0.012 CPU core hours, 0.00 GPU hours, $0.0005",
+                },
             },
             {
-                "name": "approve-deploy", "by": "ana.moreno", "at": START + timedelta(seconds=110), "automatic": False, "decision": "approved",
+                "name": "approve-deploy", "by": "ana.moreno", "at": START + timedelta(seconds=110), "automatic": False,
+                "decision": "approved",
                 "shown": {"register.model": "agent-model@3", "gate.phase": "Successful", "gate.reason": "all rules held"},
             },
         ),
@@ -186,10 +212,10 @@ def make_fields(**overrides: Any) -> dict[str, Any]:
         "registry": {"champion": "agent-model@3", "candidate": "agent-model@3", "previous": "agent-model@2"},
         "release": {"commit": "9c1e64f2a7d08b35c4f1e2d90a6b7c8d9e0f1a2b", "previous_commit": "2f60b1d4c9e8a7b6d5c4f3e2a1b0c9d8e7f6a5b4"},
         "seconds": STAGE_SECONDS,
-        "cpu_seconds": {name: seconds * 1.4 for name, seconds in STAGE_SECONDS.items() if not name.startswith("approve")},
-        "cost_usd": {name: seconds * 1.4 / 3600 * 0.0425 for name, seconds in STAGE_SECONDS.items() if not name.startswith("approve")},
+        "cpu_seconds": {name: seconds * 1.4 for name, seconds in STAGE_SECONDS.items()},
+        "cost_usd": {name: seconds * 1.4 / 3600 * 0.0425 for name, seconds in STAGE_SECONDS.items()},
         "peak_memory_mb": 1184.0,
-        "versions": {"ctp": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0", "pyiceberg": "0.12.0", "ragas": "0.4.3", "mlflow": "3.17.0"},
+        "versions": {"python": "3.11.9", "continuous-training-pipeline": "0.1.0", "torch": "2.13.0", "trl": "1.16.0", "ragas": "0.4.3"},
     }  # fmt: skip
     return fields | overrides
 
@@ -202,16 +228,16 @@ def make_report(**overrides: Any) -> RunReport:
 def make_rejected(**overrides: Any) -> RunReport:
     """A run whose candidate failed the gate: a hacked reward that the independent judge sees."""
     gate = make_gate(phase="Failed")
-    gate["metrics"] |= {"judge_alignment": make_metric(0.49, 0.41, 0.05, independent=True), "fluency": make_metric(0.91, 0.62, 0.05)}
+    gate["metrics"] |= {"gold_restated": make_metric(0.51, 0.38, 0.07, independent=True), "fluency": make_metric(0.91, 0.62, 0.05)}
     gate["findings"] = (
-        {"name": "independent_judge", "value": -0.08, "limit": 0.0, "interval": (-0.13, -0.03), "ok": False, "reason": "the other judge scores the candidate 0.08 lower: the reward was gamed"},
-        {"name": "max_fluency_drop", "value": -0.29, "limit": -0.10, "interval": (-0.34, -0.24), "ok": False, "reason": "fluency fell by 0.29, at most 0.10 is allowed"},
-        {"name": "max_p99_latency_growth_ratio", "value": None, "limit": 0.10, "ok": None, "reason": "too few answers to say"},
-        *gate["findings"][:3],
-    )  # fmt: skip
-    seconds = {name: value for name, value in STAGE_SECONDS.items() if name not in ("register", "approve-deploy", "release", "canary")}
+        *gate["findings"][:4],
+        make_finding("p99_latency_growth", None, 0.10, ok=None, reason="p99_latency_growth: not measured"),
+        make_finding("fluency_drop", 0.29, 0.10, (0.24, 0.34), ok=False, reason="fluency drop +0.290 (0.910 to 0.620), limit 0.100"),
+        make_finding("gold_restated_drop", -0.13, -0.03, (-0.20, -0.06), ok=False, reason="gold facts restated 0.510 to 0.380"),
+    )
+    seconds = {name: value for name, value in STAGE_SECONDS.items() if name not in ("register", "release", "canary", "settle", "harvest")}
     fields = make_fields(
-        outcome="rejected", reason="The candidate pleases the training judge but not the independent one, and its text got worse", gate=gate,
+        outcome="rejected", reason="fluency drop +0.290, limit 0.100; gold facts restated 0.510 to 0.380", gate=gate,
         canary=None, release=None, registry={"champion": "agent-model@2", "candidate": None}, seconds=seconds,
         cpu_seconds=seconds, cost_usd={}, finished_at=START + timedelta(seconds=104),
     )  # fmt: skip
@@ -224,7 +250,7 @@ def make_aborted(**overrides: Any) -> RunReport:
     canary = make_canary(
         abort_seconds=6.2,
         timeline=make_timeline((5, 25), sabotage_at=25),
-        reason="At 25 % of live traffic the new model's faithfulness was 0.44 lower than the old one's (limit 0.03)",
+        reason="at 25 %: faithfulness: canary 0.110, stable 0.550, difference -0.440 (95 % CI -0.550 to -0.320)",
     )
     failed = {"weight": 25, "verdict": "Failed", "observed_share": 0.243, "requests": 214, "seconds": 6.2}
     failed["faithfulness"] = {"stable": 0.55, "canary": 0.11, "delta": -0.44, "ci95": (-0.55, -0.32)}

@@ -1,0 +1,108 @@
+"""Rows on their way into and out of the lake: filters, types and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from steps.core.schemas import TableSchema, arrow_schema
+from steps.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.table import Table
+
+    Where = str | BooleanExpression | Mapping[str, Any] | None
+
+
+def row_filter(where: Where) -> BooleanExpression:
+    """An Iceberg filter from an expression, a mapping of column to value, or filter text.
+
+    In a mapping a list, tuple or set means "one of" and None means "is null"; all entries must
+    hold. Values from outside belong in a mapping: they stay literals whatever they contain.
+    """
+    from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, And, EqualTo, In, IsNull
+    from pyiceberg.expressions.parser import parse
+
+    if where is None:
+        return AlwaysTrue()
+    if isinstance(where, str):
+        return parse(where)
+    if not isinstance(where, Mapping):
+        return where
+    result: BooleanExpression = AlwaysTrue()
+    for column, value in where.items():
+        term: BooleanExpression
+        if value is None:
+            term = IsNull(column)
+        elif isinstance(value, Collection) and not isinstance(value, (str, bytes)):
+            term = In(column, set(value)) if value else AlwaysFalse()
+        else:
+            term = EqualTo(column, value)
+        result = And(result, term)
+    return result
+
+
+def conform(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """Rows in the table's columns, types and order, sorted by its key; absent optional columns are null.
+
+    Raises:
+        DataError: a column is unknown, a required one absent or null, or a value has the wrong type.
+    """
+    import pyarrow as pa
+
+    target = arrow_schema(schema)
+    extra = set(rows.column_names) - set(target.names)
+    if extra:
+        raise DataError(f"table {schema.name} has no column {sorted(extra)[0]!r}: its columns are {', '.join(target.names)}")
+    arrays = []
+    for column in target:
+        if column.name in rows.column_names:
+            try:
+                array = rows.column(column.name).cast(column.type)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise DataError(f"table {schema.name}, column {column.name}: not {column.type}: {str(error).splitlines()[0]}") from None
+        else:
+            array = pa.chunked_array([pa.nulls(rows.num_rows, column.type)])
+        if not column.nullable and array.null_count:
+            raise DataError(f"table {schema.name}, column {column.name}: {array.null_count} rows have no value, and it is required")
+        arrays.append(array)
+    return pa.table(arrays, schema=target).sort_by([(name, "ascending") for name in schema.key])
+
+
+def empty_rows(schema: TableSchema) -> pa.Table:
+    """No rows, in the types that reading gives."""
+    return large(arrow_schema(schema)).empty_table()
+
+
+def large(schema: pa.Schema) -> pa.Schema:
+    """The same schema with 64-bit string offsets, which is how PyIceberg reads."""
+    import pyarrow as pa
+
+    wide = {pa.string(): pa.large_string(), pa.list_(pa.string()): pa.large_list(pa.large_string())}
+    return pa.schema([pa.field(item.name, wide.get(item.type, item.type), item.nullable) for item in schema])
+
+
+def with_columns(rows: pa.Table, names: tuple[str, ...], schema: TableSchema) -> pa.Table:
+    """Rows in exactly these columns; those younger than the data are null."""
+    import pyarrow as pa
+
+    types = {item.name: item.type for item in large(arrow_schema(schema))}
+    arrays = [
+        rows.column(name).cast(types[name]) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows, types[name])])
+        for name in names
+    ]
+    return pa.table(arrays, names=list(names))
+
+
+def without_known(opened: Table, rows: pa.Table, column: str, batch_column: str, batch_id: str) -> pa.Table:
+    """Rows whose `column` value stands in no other batch of the snapshot about to be replaced."""
+    import pyarrow.compute as pc
+    from pyiceberg.expressions import NotEqualTo
+
+    if opened.current_snapshot() is None or not rows.num_rows:
+        return rows
+    known = opened.scan(row_filter=NotEqualTo(batch_column, batch_id), selected_fields=(column,)).to_arrow().column(column)
+    fresh = pc.invert(pc.is_in(rows.column(column), value_set=known.cast(rows.schema.field(column).type)))
+    return rows.filter(fresh)

@@ -1,0 +1,80 @@
+"""The four gates as pure functions: consent, region, confidentiality, personal data.
+
+A gate looks at one trace and says pass, or stop and by which rule. What is not known is refused.
+The order is fixed: the first gate that stops a trace is the one that counts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from steps.config import GovernConfig
+from steps.core.trace import Trace
+from steps.govern.pii import mask_texts
+from steps.ingest.claims import CLASS_ORDER
+
+GATES = ("consent", "region", "confidentiality", "pii")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a gate did to a trace. `action` is "stopped" or "masked"; `rule` is one word of ours, never the trace's."""
+
+    gate: str
+    rule: str
+    action: str
+
+
+def consent_gate(trace: Trace) -> Decision | None:
+    """Only traces whose users agreed to training or evaluation pass."""
+    if trace.consent in ("train", "eval"):
+        return None
+    return Decision("consent", "consent-unknown" if trace.consent == "unknown" else "consent-none", "stopped")
+
+
+def region_gate(trace: Trace, config: GovernConfig) -> Decision | None:
+    """Only traces of an allowed region pass; sets the default region of a trace that has none."""
+    trace.region = trace.region or config.region_default.casefold()
+    if not trace.region:
+        return Decision("region", "region-missing", "stopped")
+    if "," in trace.region:
+        return Decision("region", "region-conflict", "stopped")
+    if trace.region not in {region.casefold() for region in config.allowed_regions}:
+        return Decision("region", "region-not-allowed", "stopped")
+    return None
+
+
+def confidentiality_gate(trace: Trace, config: GovernConfig) -> Decision | None:
+    """Only traces up to the configured class pass; sets the default class of a trace that has none."""
+    trace.confidentiality = trace.confidentiality or config.confidentiality_default
+    if not trace.confidentiality:
+        return Decision("confidentiality", "class-missing", "stopped")
+    if trace.confidentiality == "unknown":
+        return Decision("confidentiality", "class-unknown", "stopped")
+    if CLASS_ORDER.index(trace.confidentiality) > CLASS_ORDER.index(config.max_confidentiality):
+        return Decision("confidentiality", f"class-{trace.confidentiality}", "stopped")
+    return None
+
+
+def pii_gate(trace: Trace, config: GovernConfig) -> list[Decision]:
+    """Mask personal data in every text of the trace, or stop the trace, as configured.
+
+    A trace in which a second search still finds something is stopped: a mask that leaks is worse than no row.
+    """
+    texts = [trace.question, trace.answer, *trace.contexts, *(message["content"] for message in trace.messages)]
+    masked, kinds, is_clean = mask_texts(texts)
+    if not kinds:
+        return []
+    if config.pii_action == "drop" or not is_clean:
+        rule = f"pii-{kinds[0]}" if is_clean or config.pii_action == "drop" else "pii-mask-incomplete"
+        return [Decision("pii", rule, "stopped")]
+    trace.question, trace.answer = masked[:2]
+    contexts = len(trace.contexts)
+    trace.contexts = masked[2 : 2 + contexts]
+    trace.messages = [{**message, "content": text} for message, text in zip(trace.messages, masked[2 + contexts :], strict=True)]
+    return [Decision("pii", f"pii-{kind}", "masked") for kind in kinds]
+
+
+def claims_gates(trace: Trace, config: GovernConfig) -> Decision | None:
+    """The three gates that need no text, in order; the first refusal."""
+    return consent_gate(trace) or region_gate(trace, config) or confidentiality_gate(trace, config)

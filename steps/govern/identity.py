@@ -1,0 +1,77 @@
+"""Keyed hashes of users, and short values that are safe to store."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+
+from steps.config import GovernConfig
+from steps.errors import AccessError, ConfigError
+from steps.govern.pii import findings
+
+_KEY_BYTES = 32
+_SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
+_OPAQUE = re.compile(r"[0-9a-fA-F]{16,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def load_key(config: GovernConfig, workdir: Path) -> bytes:
+    """The key that hashes user ids: the configured file, else one made once in the work folder.
+
+    Without the same key the same user cannot be found again, for erasure least of all.
+
+    Raises:
+        ConfigError: the configured file is missing or shorter than 16 bytes.
+        AccessError: the file may not be read.
+    """
+    path = Path(config.user_key_file) if config.user_key_file else workdir / "secrets" / "user.key"
+    if not config.user_key_file:
+        _make_key(path)
+    try:
+        key = path.read_bytes().strip()
+    except FileNotFoundError:
+        raise ConfigError(f"govern.user_key_file: {path}: no such file: mount the secret or leave the key empty") from None
+    except PermissionError:
+        raise AccessError(f"govern.user_key_file: {path}: no permission to read it") from None
+    if len(key) < 16:
+        raise ConfigError(f"govern.user_key_file: {path}: a key has at least 16 bytes, this one {len(key)}")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Create the key file, mode 0600, unless it exists: of two that race, one key stays."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_hex(_KEY_BYTES).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, path)
+    finally:
+        scratch.unlink()
+
+
+def keyed_hash(key: bytes, value: str) -> str:
+    """HMAC-SHA-256 of a value as 64 hex digits; "" for an empty value."""
+    return hmac.new(key, value.encode("utf-8", "replace"), hashlib.sha256).hexdigest() if value else ""
+
+
+@functools.lru_cache(maxsize=65536)
+def safe_value(value: str) -> str:
+    """A short technical value as it is, "" when it could be free text or personal data."""
+    return value if _SAFE.fullmatch(value) and (_OPAQUE.fullmatch(value) or next(findings(value), None) is None) else ""
+
+
+def safe_id(key: bytes, value: str) -> str:
+    """An id as it is when it is a plain token without personal data, else its keyed hash."""
+    return value if not value or safe_value(value) else keyed_hash(key, value)

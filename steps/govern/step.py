@@ -1,0 +1,72 @@
+"""Step `govern`: read planned units through the four gates into the lake."""
+
+from __future__ import annotations
+
+from steps.core.refs import Frozen, TableRef
+from steps.core.spec import StepContext
+from steps.ingest.units import Unit
+
+
+class Params(Frozen):
+    """What to read.
+
+    Attributes:
+        units: as planned by `ingest`.
+    """
+
+    units: tuple[Unit, ...] = ()
+
+
+class Result(Frozen):
+    """What became of the units; units that were done before count with what they gave then.
+
+    `read == written + quarantined + stopped + duplicates`.
+
+    Attributes:
+        traces: the traces table after the last commit.
+        read: traces, plus lines, rows and span groups that gave none.
+        spans: spans and observations read.
+        written: traces committed.
+        quarantined: lines, rows and span groups that gave no trace.
+        duplicates: traces that were in the lake already.
+        stopped: traces that a gate stopped; the sum of `by_gate`.
+        masked: traces written with something masked.
+        by_gate: traces stopped by each gate: pii, consent, region, confidentiality.
+        snapshot_id: snapshot of `traces`; 0 when nothing was ever written.
+    """
+
+    traces: TableRef
+    read: int
+    spans: int
+    written: int
+    quarantined: int
+    duplicates: int
+    stopped: int
+    masked: int
+    by_gate: dict[str, int]
+    snapshot_id: int
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Govern every unit; a unit that is already done is not read again.
+
+    Raises:
+        DataError: a planned file changed or is gone.
+        AccessError: a file or the key may not be read.
+        TransientError: the lake does not answer or other writers won every race.
+    """
+    from dataclasses import asdict
+
+    from steps.core.lake import open_lake
+    from steps.govern.identity import load_key
+    from steps.govern.unit import Counts, finished, govern_unit
+
+    total = Counts()
+    key = load_key(ctx.config.govern, ctx.workdir)
+    with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("governing", total=len(params.units), unit="units") as task:
+        done = finished(lake)
+        for unit in params.units:
+            total.add(done[unit.id] if unit.id in done else govern_unit(unit, lake, ctx.config.govern, key, ctx.run_id))
+            task.advance(1)
+        traces = lake.current("traces")
+    return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **asdict(total))

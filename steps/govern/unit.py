@@ -1,0 +1,214 @@
+"""One unit through the gates: read, assemble, decide, commit.
+
+Nothing with text touches the disk before the last gate has passed it. The commits replace the
+unit's own batch in a fixed order (quarantine, ledger, traces, then the record that the unit is
+done), so that a run killed anywhere and started again loses nothing and repeats nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from steps.config import GovernConfig
+from steps.core.trace import Trace
+from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
+from steps.govern.identity import keyed_hash, safe_id
+from steps.govern.pii import suspicious
+from steps.govern.rows import ledger_row, quarantine_row, to_table, trace_row
+from steps.ingest.assemble import assemble
+from steps.ingest.reading import read_unit
+from steps.ingest.span import Score, Span, Unreadable
+from steps.ingest.units import UNIT_STAGE, Unit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from steps.core.lake import Lake
+
+
+@dataclass
+class Counts:
+    """What became of a unit. `read == written + quarantined + sum(by_gate) + duplicates` always holds.
+
+    Attributes:
+        read: assembled traces, plus lines, rows and span groups that gave none.
+        spans: spans and observations read.
+        written: traces committed.
+        quarantined: lines, rows and span groups that gave no trace.
+        duplicates: traces that an earlier unit had committed already.
+        masked: traces written with something masked.
+        by_gate: traces that each gate stopped.
+    """
+
+    read: int = 0
+    spans: int = 0
+    written: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    masked: int = 0
+    by_gate: dict[str, int] = field(default_factory=lambda: dict.fromkeys(GATES, 0))
+
+    def add(self, other: Counts) -> None:
+        """Add another unit's counts."""
+        for name in ("read", "spans", "written", "quarantined", "duplicates", "masked"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for gate, count in other.by_gate.items():
+            self.by_gate[gate] = self.by_gate.get(gate, 0) + count
+
+
+@dataclass
+class Outcome:
+    """A unit's rows, ready to commit."""
+
+    traces: list[dict[str, Any]] = field(default_factory=list)
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    quarantine: list[Unreadable] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+def _assembled(unit: Unit, outcome: Outcome) -> list[Trace]:
+    """Read a unit's files and build its traces, in the order of their ids."""
+    spans: dict[str, list[Span]] = defaultdict(list)
+    scores: dict[str, list[Score]] = defaultdict(list)
+    for record in read_unit(unit):
+        if isinstance(record, Span):
+            spans[record.trace_id].append(record)
+            outcome.counts.spans += 1
+        elif isinstance(record, Score):
+            scores[record.trace_id].append(record)
+        else:
+            outcome.quarantine.append(record)
+    outcome.quarantine += [
+        Unreadable(score.uri, score.offset, "score-without-trace") for key in scores.keys() - spans.keys() for score in scores[key]
+    ]
+    traces = []
+    for trace_id in sorted(spans):
+        group = spans.pop(trace_id)
+        result = assemble(group, scores.get(trace_id, ()))
+        if isinstance(result, Trace):
+            traces.append(result)
+        else:
+            outcome.quarantine.append(Unreadable(group[0].uri, group[0].offset, result))
+    return traces
+
+
+def _text_of(trace: Trace) -> str:
+    return "\n".join((trace.question, trace.answer, *trace.contexts, *(message["content"] for message in trace.messages)))
+
+
+def _needs_look(traces: list[Trace]) -> list[bool]:
+    """Which traces hold text that could be personal data, by one RE2 pass over a column."""
+    import pyarrow as pa
+
+    return suspicious(pa.array([_text_of(trace) for trace in traces], pa.large_string()))
+
+
+def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, known: set[str], erased: set[str], outcome: Outcome) -> None:
+    """Send assembled traces through the gates and collect the rows.
+
+    Args:
+        traces: traces of one unit.
+        config: what the gates allow.
+        key: hashes users.
+        known: stored trace ids of other units.
+        erased: hashes of users whose data was erased on demand.
+        outcome: gets the rows and counts.
+    """
+    now = datetime.now(UTC)
+    passed: list[Trace] = []
+
+    def stop(trace: Trace, decision: Decision) -> None:
+        outcome.counts.by_gate[decision.gate] += 1
+        outcome.ledger.append(ledger_row(trace.trace_id, decision, key, now))
+
+    for trace in traces:
+        outcome.counts.read += 1
+        if safe_id(key, trace.trace_id) in known:
+            outcome.counts.duplicates += 1
+        elif trace.user_id and keyed_hash(key, trace.user_id) in erased:
+            stop(trace, Decision("consent", "user-erased", "stopped"))
+        elif (refusal := claims_gates(trace, config)) is not None:
+            stop(trace, refusal)
+        else:
+            passed.append(trace)
+    for trace, look in zip(passed, _needs_look(passed), strict=True):
+        decisions = pii_gate(trace, config) if look else []
+        if decisions and decisions[0].action == "stopped":
+            stop(trace, decisions[0])
+            continue
+        outcome.ledger += [ledger_row(trace.trace_id, decision, key, now) for decision in decisions]
+        outcome.counts.masked += bool(decisions)
+        outcome.traces.append(trace_row(trace, decisions, key, now))
+
+
+def _not_yet(lake: Lake, table: str, rows: list[dict[str, Any]], key: tuple[str, ...], batch: str) -> list[dict[str, Any]]:
+    """Rows whose key no other batch holds: a file that grew brings its old entries again."""
+    if not rows:
+        return rows
+    from pyiceberg.expressions import NotEqualTo
+
+    stored = lake.scan(table, key, NotEqualTo("ingest_batch", batch))
+    known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True))
+    return [row for row in rows if tuple(row[name] for name in key) not in known]
+
+
+def _column(table: pa.Table, name: str) -> set[str]:
+    return set(table.column(name).to_pylist())
+
+
+def commit(lake: Lake, unit: Unit, outcome: Outcome, run_id: str) -> None:
+    """Commit a unit's rows and then the record that it is done; complete the counts.
+
+    Raises:
+        TransientError: other writers won every race.
+    """
+    now = datetime.now(UTC)
+    marks = {"unit": unit.id}
+    batch = {"run_id": run_id, "watermarks": marks}
+    quarantine = _not_yet(
+        lake, "quarantine", [quarantine_row(place, now) for place in outcome.quarantine], ("source_uri", "offset", "reason"), unit.id
+    )
+    lake.replace_batch("quarantine", to_table("quarantine", quarantine), "ingest_batch", unit.id, **batch)
+    ledger = _not_yet(lake, "gate_ledger", outcome.ledger, ("trace_id", "gate", "rule"), unit.id)
+    lake.replace_batch("gate_ledger", to_table("gate_ledger", ledger), "ingest_batch", unit.id, **batch)
+    lake.replace_batch("traces", to_table("traces", outcome.traces), "ingest_batch", unit.id, unique_by="trace_id", **batch)
+    counts = outcome.counts
+    counts.written = lake.scan("traces", ("trace_id",), {"ingest_batch": unit.id}).num_rows
+    counts.duplicates += len(outcome.traces) - counts.written
+    counts.quarantined = len(outcome.quarantine)
+    counts.read += counts.quarantined
+    payload = {
+        "unit": unit.id,
+        "shard": unit.shard,
+        "shards": unit.shards,
+        "sha256": [item.sha256 for item in unit.files],
+        "counts": asdict(counts),
+    }
+    lake.append_run_record(run_id, UNIT_STAGE, payload, key=f"{UNIT_STAGE}:{unit.id}")
+
+
+def govern_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, run_id: str) -> Counts:
+    """Take one unit through the gates into the lake.
+
+    Raises:
+        DataError: a file changed since it was planned, or is gone; nothing is committed.
+        TransientError: other writers won every race.
+    """
+    from pyiceberg.expressions import NotEqualTo
+
+    outcome = Outcome()
+    traces = _assembled(unit, outcome)
+    known = _column(lake.scan("traces", ("trace_id",), NotEqualTo("ingest_batch", unit.id)), "trace_id")
+    erased = _column(lake.scan("erasures", ("user_hash",)), "user_hash")
+    decide(traces, config, key, known, erased, outcome)
+    commit(lake, unit, outcome, run_id)
+    return outcome.counts
+
+
+def finished(lake: Lake) -> dict[str, Counts]:
+    """Counts of every unit that is done, by unit id."""
+    return {record.payload["unit"]: Counts(**record.payload["counts"]) for record in lake.run_records(UNIT_STAGE)}

@@ -1,0 +1,186 @@
+"""Step `label`: score traces 0-1 with Ragas' metrics and our own graded judge.
+
+A trace is labelled once per reward policy; equal content is scored once. Labels are
+committed in batches, so a killed run loses at most one batch and repeats none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from steps.core.refs import Frozen, TableRef
+from steps.core.spec import StepContext
+
+if TYPE_CHECKING:
+    from steps.config import LabelConfig
+    from steps.errors import TransientError
+    from steps.label.breaker import CircuitBreaker
+    from steps.label.metrics import Case, Scorer, Scores
+    from steps.label.table import Label, LabelTable, Unlabelled
+
+
+class Params(Frozen):
+    """Which traces.
+
+    Attributes:
+        traces: snapshot to label; rows with consent `train`, status `ok` and an answer count.
+    """
+
+    traces: TableRef
+
+
+class Result(Frozen):
+    """What was labelled.
+
+    Attributes:
+        labels: the label table after this run.
+        labelled: traces that got their label (scored or not) in this run.
+        unscored: of those, the ones without a score, and traces left for the next run because the judge failed them.
+        llm_calls: HTTP requests to the judge and its embedding, retries included.
+        cache_hits: of `labelled`, the ones whose content had been scored before.
+        policy_version: names the reward policy of these labels.
+        mean_score: over all scored traces of the snapshot, 0-1; None when there are none.
+    """
+
+    labels: TableRef
+    labelled: int
+    unscored: int
+    llm_calls: int
+    cache_hits: int
+    policy_version: str
+    mean_score: float | None
+
+
+@dataclass
+class _Tally:
+    labelled: int = 0
+    unscored: int = 0
+    cache_hits: int = 0
+    llm_calls: int = 0
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Label every trace that lacks a label of the configured policy.
+
+    Raises:
+        TransientError: the judge cannot be reached, or fails more than `label.max_failed_ratio` of the traces.
+        AccessError: the judge refuses the key.
+        ConfigError: the judge's configuration is wrong.
+        DataError: a trace breaks the table's contract.
+    """
+    from steps.core.lake import open_lake
+    from steps.label.policy import policy_version
+    from steps.label.table import LabelTable
+
+    judge = ctx.config.reward_judge
+    policy = policy_version(judge, ctx.config.label)
+    tally = _Tally()
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        table = LabelTable(lake, policy, judge.model)
+        days = list(table.days(params.traces))
+        if days:
+            asyncio.run(_label_days(params, ctx, table, days, tally))
+        mean = table.mean_score(params.traces)
+        return Result(
+            labels=table.current(),
+            labelled=tally.labelled,
+            unscored=tally.unscored,
+            llm_calls=tally.llm_calls,
+            cache_hits=tally.cache_hits,
+            policy_version=policy,
+            mean_score=mean,
+        )
+
+
+async def _label_days(params: Params, ctx: StepContext, table: LabelTable, days: list, tally: _Tally) -> None:  # type: ignore[type-arg]
+    """Label day by day, batch by batch: one day of text is held at a time."""
+    from steps.label.breaker import CircuitBreaker
+    from steps.label.metrics import Scorer
+    from steps.label.reward import weighted
+
+    label = ctx.config.label
+    breaker = CircuitBreaker(label.max_failed_ratio)
+    total = sum(count for _, count in days)
+    with ctx.progress.task("labelling", total=total, unit="traces") as task:
+        async with Scorer(ctx.config.reward_judge, metrics=tuple(weighted(label.weights))) as scorer:
+            for day, _ in days:
+                traces = table.unlabelled(params.traces, day)
+                for start in range(0, len(traces), label.batch_rows):
+                    batch = traces[start : start + label.batch_rows]
+                    await _label_batch(batch, table, scorer, label, breaker, tally, ctx.run_id, task.advance)
+            breaker.finish()
+
+
+async def _label_batch(
+    batch: list[Unlabelled],
+    table: LabelTable,
+    scorer: Scorer,
+    config: LabelConfig,
+    breaker: CircuitBreaker,
+    tally: _Tally,
+    run_id: str,
+    advance: Callable[[float], None],
+) -> None:
+    """Score the contents of a batch that nobody scored before and commit the batch."""
+    from steps.label.metrics import Case, score_many
+
+    first: dict[str, Unlabelled] = {}
+    for trace in batch:
+        if trace.content_hash not in table.known:
+            first.setdefault(trace.content_hash, trace)
+    fresh: dict[str, Label] = {}
+
+    def done(case: Case, scores: Scores) -> None:
+        fresh[case.key] = _label(scores, config)
+        breaker.add(scores.error if scores.judge_failed else "")
+        advance(1)
+
+    def outage(case: Case, error: TransientError) -> None:
+        advance(1)
+        if not scorer.client.answered:
+            raise error
+        breaker.add(str(error))
+
+    before = scorer.client.calls
+    cases = (Case(content, trace.question, trace.contexts, trace.answer) for content, trace in first.items())
+    try:
+        await score_many(scorer, cases, done, outage)
+    finally:
+        tally.llm_calls += scorer.client.calls - before
+    if len(batch) < config.batch_rows:
+        breaker.finish()
+    advance(len(batch) - len(first))
+    rows = []
+    for trace in batch:
+        new = trace.content_hash in fresh
+        label = fresh[trace.content_hash] if new else table.known.get(trace.content_hash)
+        if label is None:
+            tally.unscored += 1
+            continue
+        owner = first.get(trace.content_hash) is trace
+        rows.append((trace, label if owner else _reused(label)))
+        tally.cache_hits += not owner
+        tally.unscored += label.score is None
+    if rows:
+        table.write(rows, run_id=run_id)
+        tally.labelled += len(rows)
+
+
+def _label(scores: Scores, config: LabelConfig) -> Label:
+    """The label that some scores make under the configured weights."""
+    from steps.label.reward import COMPONENTS, final_score
+    from steps.label.table import Label
+
+    values = {name: getattr(scores, name) for name in COMPONENTS}
+    score = final_score(values, config.weights)
+    return Label(values, score, scores.error or ("" if score is not None else "a required component is missing"), scores.calls)
+
+
+def _reused(label: Label) -> Label:
+    """The same label for another trace of the same content: no call was made for it."""
+    from dataclasses import replace
+
+    return replace(label, calls=0)

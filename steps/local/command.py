@@ -1,0 +1,54 @@
+"""`ctp run`: choose or resume a run, walk it, write the report, print the last screen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from steps.config import PipelineConfig
+
+
+def run_loop(
+    config: PipelineConfig, workdir: Path, *, sources: tuple[str, ...], seed: int, yes: bool, sabotage: bool, quiet: bool
+) -> str:
+    """Run the loop to its end in `workdir`; returns the report as JSON text.
+
+    Raises:
+        PipelineError: with its exit code; the same call goes on from the last finished stage.
+    """
+    from steps.core.process import thread_environment
+
+    for name, value in thread_environment().items():
+        os.environ.setdefault(name, value)
+    from steps.local.progress import ConsoleProgress
+    from steps.local.report.page import write_report
+    from steps.local.reporting import build_report
+    from steps.local.runner import Loop, run_to_end
+    from steps.local.services import Services
+    from steps.local.state import RunStore, workdir_lock
+    from steps.local.summary import print_summary
+
+    console = Console(stderr=quiet, quiet=quiet, soft_wrap=True)
+    # Sources are kept as absolute paths: a resumed run may be started from elsewhere.
+    wanted = tuple(source if "://" in source else str(Path(source).absolute()) for source in sources)
+    config = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+    with workdir_lock(workdir):
+        store = RunStore(workdir)
+        state, resumed = store.begin(
+            seed=seed, method=config.train.method, sabotage=sabotage, sources=wanted, config_hash=config.digest()
+        )
+        done = f", resumed after {list(state.results)[-1]}" if resumed and state.results else ""
+        console.print(f"[bold]{state.run_id}[/bold] in {workdir} · {state.method} · seed {state.seed}{done}", highlight=False)
+        with Services(config, workdir) as services:
+            loop = Loop(config, workdir, state, store, services, console, ConsoleProgress(console), yes)
+            run_to_end(loop)
+        report = build_report(loop)
+        _, html = write_report(report, store.path(state.run_id))
+        store.save(state)
+    document: dict[str, Any] = json.loads(report.model_dump_json())
+    print_summary(console, document, html)
+    return report.model_dump_json(indent=2)

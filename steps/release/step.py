@@ -1,0 +1,53 @@
+"""Release: one commit that moves the model pin of one environment; Argo CD does the rest."""
+
+from __future__ import annotations
+
+from steps.core.refs import ArtifactRef, Frozen, ModelRef
+from steps.core.spec import StepContext
+
+
+class Params(Frozen):
+    """What to release.
+
+    Attributes:
+        model: registry version.
+        artifact: its files.
+        approved_by: who approved the deployment; signs the commit off.
+        expected_current: the pin that must stand there now (`agent-model@2`); empty: any.
+        verdict: the gate's verdict, named in the commit message.
+    """
+
+    model: ModelRef
+    artifact: ArtifactRef
+    approved_by: str
+    expected_current: str = ""
+    verdict: ArtifactRef | None = None
+
+
+class Result(Frozen):
+    """The commit that holds the pin.
+
+    Attributes:
+        commit: the new commit, or the existing one when nothing changed.
+        previous_commit: the branch before it.
+        changed: whether a commit was made.
+        previous_version: the version pinned before; None: none was.
+    """
+
+    commit: str
+    previous_commit: str
+    changed: bool
+    previous_version: int | None
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Commit the pin of `params.model`; if it is there already, say so and change nothing.
+
+    Raises:
+        ConfigError: the repository, branch or pin file does not exist.
+        DataError: another version is pinned than expected, or the pin file is malformed.
+        AccessError, TransientError: the repository cannot be written, or not now.
+    """
+    from steps.release.change import release
+
+    return release(params, ctx)
