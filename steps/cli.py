@@ -231,6 +231,35 @@ def serve_gateway_command(
     )
 
 
+@serve.command("quality")
+def serve_quality_command(
+    spans_dir: Annotated[list[Path], typer.Option(help="Folder of OTLP span files to follow; repeatable.")],
+    port: PortOption = 9400,
+    host: HostOption = "127.0.0.1",
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    max_per_s: Annotated[float, typer.Option(help="Answers scored a second, for each version.", min=0.1)] = 20.0,
+    max_per_version: Annotated[int, typer.Option(help="Answers scored in all, for each version; 0: no bound.", min=0)] = 0,
+    replay: Annotated[bool, typer.Option("--replay", help="Count what the files hold already, too.")] = False,
+    port_file: PortFileOption = None,
+    watch_stdin: WatchOption = False,
+) -> None:
+    """Score live answers with the gate's judge and export sums and counts for each version."""
+    from steps.serve.quality import serve_quality
+
+    serve_quality(
+        _config(config, overrides),
+        port,
+        spans_dir,
+        host=host,
+        max_per_s=max_per_s,
+        max_per_version=max_per_version,
+        replay=replay,
+        port_file=port_file,
+        watch_stdin=watch_stdin,
+    )
+
+
 def _silence_libraries() -> None:
     """Progress bars and notices of libraries do not belong on a user's terminal."""
     os.environ.setdefault("RAGAS_DO_NOT_TRACK", "true")

@@ -110,11 +110,11 @@ class DpoConfig(Frozen):
 class GrpoConfig(Frozen):
     """Group relative policy optimisation (Shao et al. 2024, arXiv 2402.03300)."""
 
-    learning_rate: float = Field(default=5e-4, gt=0)
+    learning_rate: float = Field(default=3e-4, gt=0)
     beta: float = Field(default=0.0, ge=0)
     num_generations: int = Field(default=8, ge=2)
     prompts_per_step: int = Field(default=8, ge=1)
-    max_steps: int = Field(default=30, ge=1)
+    max_steps: int = Field(default=45, ge=1)
     max_answer_tokens: int = Field(default=24, ge=1, description="sampled answers are cut here while training")
 
 

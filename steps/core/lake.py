@@ -9,7 +9,6 @@ Source: Iceberg table spec v2; PyIceberg 0.12 `Table.overwrite`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import time
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.core.files import canonical_json
-from steps.core.lake_catalog import open_catalog, storage_errors
+from steps.core.lake_catalog import open_catalog, storage_errors, unless
 from steps.core.lake_rows import conform, empty_rows, row_filter, with_columns, without_known
 from steps.core.refs import TableRef
 from steps.core.schemas import TABLES, TableSchema, arrow_schema, table_properties
@@ -144,7 +143,6 @@ class Lake:
             TransientError: other writers won every one of 20 races.
         """
         import pyarrow as pa
-        from pyiceberg.expressions import EqualTo
 
         schema = self.schema(table)
         if batch_column not in rows.column_names:
@@ -154,7 +152,7 @@ class Lake:
 
         def attempt(opened: Table) -> None:
             fresh = without_known(opened, rows, unique_by, batch_column, batch_id) if unique_by else rows
-            opened.overwrite(fresh, overwrite_filter=EqualTo(batch_column, batch_id), snapshot_properties=summary)
+            opened.overwrite(fresh, overwrite_filter=row_filter({batch_column: batch_id}), snapshot_properties=summary)
 
         return self._commit(schema, attempt)
 
@@ -203,13 +201,11 @@ class Lake:
 
     def _ensure(self, schema: TableSchema) -> Table:
         """The table, created when absent and given the columns it lacks."""
-        from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
-
         opened = self._load(schema)
         if opened is None:
-            with contextlib.suppress(NamespaceAlreadyExistsError):
+            with unless(lambda: self._catalog.namespace_exists(self._namespace)):
                 self._catalog.create_namespace_if_not_exists(self._namespace)
-            with contextlib.suppress(TableAlreadyExistsError):
+            with unless(lambda: self._catalog.table_exists(self._identifier(schema))):
                 _create(self._catalog, self._identifier(schema), schema)
             opened = self._catalog.load_table(self._identifier(schema))
         if schema.name not in self._opened:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
     from steps.config import PipelineConfig
+
+
+@contextlib.contextmanager
+def unless(exists: Callable[[], bool]) -> Iterator[None]:
+    """Creating something that another process may create at the same time: whoever loses goes on with the other's."""
+    try:
+        yield
+    except Exception:
+        if not exists():
+            raise
 
 
 @contextlib.contextmanager

@@ -22,25 +22,27 @@ def row_filter(where: Where) -> BooleanExpression:
     In a mapping a list, tuple or set means "one of" and None means "is null"; all entries must
     hold. Values from outside belong in a mapping: they stay literals whatever they contain.
     """
-    from pyiceberg.expressions import AlwaysFalse, AlwaysTrue, And, EqualTo, In, IsNull
+    from pyiceberg import expressions
     from pyiceberg.expressions.parser import parse
 
+    terms: Any = expressions  # its constructors take positional arguments that its types do not show
+
     if where is None:
-        return AlwaysTrue()
+        where = {}
     if isinstance(where, str):
         return parse(where)
     if not isinstance(where, Mapping):
         return where
-    result: BooleanExpression = AlwaysTrue()
+    result: BooleanExpression = terms.AlwaysTrue()
     for column, value in where.items():
         term: BooleanExpression
         if value is None:
-            term = IsNull(column)
+            term = terms.IsNull(column)
         elif isinstance(value, Collection) and not isinstance(value, (str, bytes)):
-            term = In(column, set(value)) if value else AlwaysFalse()
+            term = terms.In(column, set(value)) if value else terms.AlwaysFalse()
         else:
-            term = EqualTo(column, value)
-        result = And(result, term)
+            term = terms.EqualTo(column, value)
+        result = terms.And(result, term)
     return result
 
 
@@ -99,10 +101,9 @@ def with_columns(rows: pa.Table, names: tuple[str, ...], schema: TableSchema) ->
 def without_known(opened: Table, rows: pa.Table, column: str, batch_column: str, batch_id: str) -> pa.Table:
     """Rows whose `column` value stands in no other batch of the snapshot about to be replaced."""
     import pyarrow.compute as pc
-    from pyiceberg.expressions import NotEqualTo
 
     if opened.current_snapshot() is None or not rows.num_rows:
         return rows
-    known = opened.scan(row_filter=NotEqualTo(batch_column, batch_id), selected_fields=(column,)).to_arrow().column(column)
+    known = opened.scan(row_filter=~row_filter({batch_column: batch_id}), selected_fields=(column,)).to_arrow().column(column)
     fresh = pc.invert(pc.is_in(rows.column(column), value_set=known.cast(rows.schema.field(column).type)))
     return rows.filter(fresh)

@@ -70,8 +70,8 @@ TABLES: dict[str, TableSchema] = {
             _columns(
                 "trace_id source ts:timestamp date:date model model_version consent",
                 "region confidentiality user_hash session_id question:text messages_json:text contexts_json:text answer:text"
-                " feedback:double input_tokens:long output_tokens:long latency_ms:double finish_reason status environment pii_masked:strings"
-                " content_hash prompt_key ingest_batch ingested_at:timestamp",
+                " feedback:double input_tokens:long output_tokens:long latency_ms:double finish_reason status environment"
+                " pii_masked:strings content_hash prompt_key ingest_batch ingested_at:timestamp",
             ),
             key=("trace_id",),
             batch="ingest_batch",

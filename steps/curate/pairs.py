@@ -103,7 +103,8 @@ def pair_up(answers: Iterable[ScoredTrace], config: CurateConfig) -> list[Pair]:
     pairs: list[Pair] = []
     for rank in range(min(config.max_pairs_per_prompt, len(ranked) // 2)):
         rejected, chosen = ranked[rank], ranked[-1 - rank]
-        if chosen.score < config.min_chosen_score or chosen.score - rejected.score < config.min_margin:
+        # Labels have 6 decimals; 0.7 - 0.4 is a margin of 0.3 although binary fractions fall short of it.
+        if chosen.score < config.min_chosen_score or round(chosen.score - rejected.score, 6) < config.min_margin:
             break
         pairs.append(Pair(chosen, rejected))
     return pairs

@@ -43,7 +43,7 @@ def is_fluent(answer: str, pattern: re.Pattern[str] | None) -> bool:
         return pattern.fullmatch(text) is not None
     if not text or _END.search(text) is None or not all(char.isprintable() or char in "\n\t" for char in text):
         return False
-    tokens = text.casefold().split()
+    tokens = words(text)
     trigrams = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
     return len(set(trigrams)) == len(trigrams)
 

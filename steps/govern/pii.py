@@ -33,7 +33,7 @@ SUSPICIOUS = (
     r"|sk-|[spr]k_(?:live|test)|AKIA|ASIA|AIza|gh[pousr]_|github_pat_|glpat-|xox|hf_|eyJ|BEGIN"
     r"|(?i:api.?key|secret|token|passw|bearer|credential|pwd|access.?key|비밀번호|패스워드)"
     r"|(?i:my .{0,6}name|called|call me|this is |i am |i'm |i’m |\bim |\bmrs?\b|\bm[sx]\b|\bdr\b|\bprof\b)"
-    r"|(?i:regards|sincerely|yours|cheers|thanks|thank you|best| dot |\[dot\]|\(dot\))"
+    r"|(?i:regards|sincerely|yours|cheers|thanks|thank you|best wishes|best[,.!]?\s*\n| dot |\[dot\]|\(dot\))"
     r"|이름|성함|성명|저는|나는|제가|님|씨|올림|드림"
 )
 _FOLD = {ord(full): half for full, half in zip("０１２３４５６７８９＠．／：＋（）　", "0123456789@./:+() ", strict=True)}
@@ -114,7 +114,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phone",
         re.compile(
-            r"(?<![\d.+-])(?:\+?82[-. )]{0,2}\(?0?|\(?0)(?:1[016789]|2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50\d)\)?[-. ]{0,2}\d{3,4}[-. ]?\d{4}(?![\d]|[.-]\d)"
+            r"(?<![\d.+-])(?:\+?82[-. )]{0,2}\(?0?|\(?0)(?:1[016789]|2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|50\d)\)?"
+            r"[-. ]{0,2}\d{3,4}[-. ]?\d{4}(?![\d]|[.-]\d)"
         ),
     ),
     Rule("phone", re.compile(r"(?<![\d.+-])(?:\+?1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\d]|[.-]\d)")),
@@ -191,4 +192,5 @@ def suspicious(texts: pa.Array) -> list[bool]:
     """Which texts can hold anything that the rules know; the others need no further look."""
     import pyarrow.compute as pc
 
-    return pc.match_substring_regex(texts, SUSPICIOUS).to_pylist()
+    answer: list[bool] = pc.match_substring_regex(texts, SUSPICIOUS).to_pylist()
+    return answer

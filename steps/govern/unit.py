@@ -11,9 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from steps.config import GovernConfig
+from steps.core.lake_rows import row_filter
 from steps.core.trace import Trace
 from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
 from steps.govern.identity import keyed_hash, safe_id
@@ -149,11 +151,13 @@ def _not_yet(lake: Lake, table: str, rows: list[dict[str, Any]], key: tuple[str,
     """Rows whose key no other batch holds: a file that grew brings its old entries again."""
     if not rows:
         return rows
-    from pyiceberg.expressions import NotEqualTo
-
-    stored = lake.scan(table, key, NotEqualTo("ingest_batch", batch))
+    stored = lake.scan(table, key, ~row_filter({"ingest_batch": batch}))
     known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True))
     return [row for row in rows if tuple(row[name] for name in key) not in known]
+
+
+def _has_batch(lake: Lake, table: str, batch: str) -> bool:
+    return bool(lake.scan(table, ("ingest_batch",), {"ingest_batch": batch}).num_rows)
 
 
 def _column(table: pa.Table, name: str) -> set[str]:
@@ -167,15 +171,16 @@ def commit(lake: Lake, unit: Unit, outcome: Outcome, run_id: str) -> None:
         TransientError: other writers won every race.
     """
     now = datetime.now(UTC)
-    marks = {"unit": unit.id}
-    batch = {"run_id": run_id, "watermarks": marks}
+    put = partial(lake.replace_batch, batch_column="ingest_batch", batch_id=unit.id, run_id=run_id, watermarks={"unit": unit.id})
     quarantine = _not_yet(
         lake, "quarantine", [quarantine_row(place, now) for place in outcome.quarantine], ("source_uri", "offset", "reason"), unit.id
     )
-    lake.replace_batch("quarantine", to_table("quarantine", quarantine), "ingest_batch", unit.id, **batch)
+    if quarantine or _has_batch(lake, "quarantine", unit.id):
+        put("quarantine", to_table("quarantine", quarantine))
     ledger = _not_yet(lake, "gate_ledger", outcome.ledger, ("trace_id", "gate", "rule"), unit.id)
-    lake.replace_batch("gate_ledger", to_table("gate_ledger", ledger), "ingest_batch", unit.id, **batch)
-    lake.replace_batch("traces", to_table("traces", outcome.traces), "ingest_batch", unit.id, unique_by="trace_id", **batch)
+    if ledger or _has_batch(lake, "gate_ledger", unit.id):
+        put("gate_ledger", to_table("gate_ledger", ledger))
+    put("traces", to_table("traces", outcome.traces), unique_by="trace_id")
     counts = outcome.counts
     counts.written = lake.scan("traces", ("trace_id",), {"ingest_batch": unit.id}).num_rows
     counts.duplicates += len(outcome.traces) - counts.written
@@ -198,11 +203,9 @@ def govern_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, run_id
         DataError: a file changed since it was planned, or is gone; nothing is committed.
         TransientError: other writers won every race.
     """
-    from pyiceberg.expressions import NotEqualTo
-
     outcome = Outcome()
     traces = _assembled(unit, outcome)
-    known = _column(lake.scan("traces", ("trace_id",), NotEqualTo("ingest_batch", unit.id)), "trace_id")
+    known = _column(lake.scan("traces", ("trace_id",), ~row_filter({"ingest_batch": unit.id})), "trace_id")
     erased = _column(lake.scan("erasures", ("user_hash",)), "user_hash")
     decide(traces, config, key, known, erased, outcome)
     commit(lake, unit, outcome, run_id)

@@ -143,8 +143,8 @@ def split_prompt(text: str) -> tuple[list[str], str]:
     """(contexts, question) of a prompt with a context section; ([], the text) when it has none."""
     tagged, rest = _tagged(text)
     if tagged:
-        mark = list(_QUESTION.finditer(rest))
-        return [entry for body in tagged for entry in _bullets(body)], (rest[mark[-1].end() :] if mark else rest).strip()
+        marks = list(_QUESTION.finditer(rest))
+        return [entry for body in tagged for entry in _bullets(body)], (rest[marks[-1].end() :] if marks else rest).strip()
     section = _SECTION.search(text)
     if section is None:
         mark = _QUESTION.match(text)

@@ -114,7 +114,7 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score(row: dict[str, Any], uri: str, offset: int) -> Iterator[Record]:
-    subject = row.get("subject") if isinstance(row.get("subject"), dict) else {}
+    subject = mapping(row.get("subject"))
     trace_id = _field(row, "trace_id") or subject.get("traceId") or (subject.get("id") if subject.get("kind") == "trace" else "")
     if str(row.get("name") or "").strip().casefold() not in FEEDBACK_NAMES:
         return

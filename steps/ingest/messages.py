@@ -33,6 +33,8 @@ def clean(text: str) -> str:
 
 def decoded(value: Any) -> Any:
     """A JSON text as the value it holds; anything else as it is. The text of a JSON string counts too."""
+    if value == "null":
+        return None
     if isinstance(value, str) and value[:1] in ("{", "[", '"', " ", "\n"):
         try:
             return orjson.loads(value)
@@ -91,8 +93,12 @@ def _message(item: Any, default_role: str) -> Message | None:
 
 def is_message(item: Any) -> bool:
     """Whether an object looks like a chat message."""
-    return isinstance(item, dict) and (
-        "role" in item or "parts" in item or isinstance(item.get("message"), dict) or (item.get("type") in _ROLES and "content" in item)
+    if not isinstance(item, dict):
+        return False
+    inner = item.get("kwargs")
+    return (
+        (isinstance(inner, dict) and "content" in inner)
+        or "role" in item or "parts" in item or isinstance(item.get("message"), dict) or (item.get("type") in _ROLES and "content" in item)
     )
 
 

@@ -118,7 +118,8 @@ def _stream_records(stream: BinaryIO, uri: str, wanted: Wanted, limit: int) -> I
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
     """Rows of a batch; None for one whose text is no UTF-8."""
     try:
-        return batch.to_pylist()
+        rows: list[dict[str, Any] | None] = batch.to_pylist()
+        return rows
     except UnicodeDecodeError:
         if batch.num_rows == 1:
             return [None]
@@ -159,18 +160,17 @@ def read_file(item: SourceFile, wanted: Wanted = lambda trace_id: True, *, max_l
         AccessError: the file may not be read.
     """
     raw = PlannedReader(open_source(item.uri), item.bytes)
+    packed = item.uri.lower().endswith(".gz")
     with raw, io.BufferedReader(raw, 1 << 20) as stream:
         if item.uri.lower().endswith(".parquet") or stream.peek(4)[:4] == b"PAR1":
             yield from _parquet_rows(stream, item.uri, item.bytes, wanted)
         else:
             try:
-                yield from _stream_records(
-                    io.BufferedReader(unpacked(item.uri, stream)) if item.uri.endswith(".gz") else stream, item.uri, wanted, max_line_bytes
-                )
+                yield from _stream_records(unpacked(item.uri, stream), item.uri, wanted, max_line_bytes)
             except EOFError:
                 yield Unreadable(item.uri, 0, "truncated-gzip")
             except (zlib.error, OSError) as error:
-                if not item.uri.endswith(".gz"):
+                if not packed:
                     raise
                 yield Unreadable(item.uri, 0, "not-gzip" if isinstance(error, OSError) else "damaged-gzip")
         digest = raw.rest_digest()

@@ -68,7 +68,8 @@ def _remote(uri: str) -> tuple[FileSystem, str]:
     from pyarrow.fs import FileSystem
 
     try:
-        return FileSystem.from_uri(uri)
+        filesystem, path = FileSystem.from_uri(uri)
+        return filesystem, str(path)
     except (pa.ArrowInvalid, ValueError) as error:
         raise DataError(f"source {uri}: not a path or a URI that can be read: {str(error).splitlines()[0]}") from error
 
@@ -94,7 +95,8 @@ def open_source(uri: str) -> BinaryIO:
         if path is not None:
             return path.open("rb")
         filesystem, remote_path = _remote(uri)
-        return filesystem.open_input_stream(remote_path, compression=None)
+        stream: BinaryIO = filesystem.open_input_stream(remote_path, compression=None)
+        return stream
     except FileNotFoundError:
         raise DataError(f"source file {uri}: no longer there: run ingest again to plan anew") from None
     except PermissionError:
@@ -107,7 +109,7 @@ def open_source(uri: str) -> BinaryIO:
 
 def unpacked(uri: str, stream: BinaryIO) -> BinaryIO:
     """The stream, decompressed when the name says gzip."""
-    return gzip.GzipFile(fileobj=stream) if uri.lower().endswith(".gz") else stream  # type: ignore[return-value]
+    return io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20) if uri.lower().endswith(".gz") else stream
 
 
 def _walk(root: Path, source: str) -> list[Path]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from steps.errors import ConfigError, TransientError
 from steps.label import rubric
-from steps.label.client import JudgeAnswerError, JudgeClient, calls_of_task
+from steps.label.client import JudgeClient, calls_of_task
 from steps.label.ragas_adapter import Metric, ragas_metrics
+from steps.label.wire import JudgeAnswerError
 
 if TYPE_CHECKING:
     from steps.config import JudgeConfig

@@ -74,7 +74,8 @@ def _schema(response_model: Any) -> dict[str, Any]:
             return node
         return [tighten(item) for item in node] if isinstance(node, list) else node
 
-    return tighten(response_model.model_json_schema())
+    schema: dict[str, Any] = tighten(response_model.model_json_schema())
+    return schema
 
 
 def checked(answer: Any, statements: int) -> Any:

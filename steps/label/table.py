@@ -105,7 +105,7 @@ class LabelTable:
         return round(sum(scores) / len(scores), 6) if scores else None
 
     def _lacks(self, row: Mapping[str, Any]) -> bool:
-        return self._content_of.get(row["trace_id"]) != row["content_hash"]
+        return bool(self._content_of.get(row["trace_id"]) != row["content_hash"])
 
     def _row(self, trace: Unlabelled, label: Label, now: datetime) -> dict[str, Any]:
         return {

@@ -16,6 +16,9 @@ from steps.config import CanaryConfig
 from steps.release.analysis import OnlineVerdict, VersionWindow, analyse
 
 
+SETTLE_S = 0.5
+
+
 class Traffic(Protocol):
     """Where weights are set."""
 
@@ -74,6 +77,8 @@ class Canary:
     def _step(self, weight: int, start: Any) -> OnlineVerdict:
         self.traffic.set_weight(weight)
         self._tick(weight, self.observer.since(start), event=f"weight {weight} %")
+        # Requests routed by the old weight are answered first, so that the window holds the new one's only.
+        time.sleep(SETTLE_S)
         entered, moment = time.monotonic(), self.observer.mark()
         while True:
             time.sleep(self.config.interval_s)

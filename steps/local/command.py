@@ -32,7 +32,7 @@ def run_loop(
     from steps.local.state import RunStore, workdir_lock
     from steps.local.summary import print_summary
 
-    console = Console(stderr=quiet, quiet=quiet, soft_wrap=True)
+    console = Console(stderr=quiet, quiet=quiet)
     # Sources are kept as absolute paths: a resumed run may be started from elsewhere.
     wanted = tuple(source if "://" in source else str(Path(source).absolute()) for source in sources)
     config = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from steps.core.files import whole_folder
 
-NOISE = 0.6
+NOISE = 2.0
 
 
 def sabotaged_copy(model: Path, target: Path, seed: int) -> Path:
     """Copy a Hugging Face model folder with noise in its attention outputs.
 
-    Every attention output matrix gets Gaussian noise of 60 % of its own standard
-    deviation: the model still answers in time and without errors, but restates the
-    wrong facts. That is the failure that only online quality analysis sees.
+    Every attention output matrix gets Gaussian noise of twice its own standard
+    deviation, as after a botched conversion: the model still answers in time and
+    without errors, but wrongly. That is the failure that only online quality sees.
 
     Returns:
         `target`; it is kept as it is when it exists.

@@ -121,6 +121,8 @@ def load_language_model(path: str, threads: int = 1) -> LanguageModel:
         DataError: the folder is no complete model.
         ConfigError: it has no chat template, or its architecture cannot be batched here.
     """
+    if path.startswith((".", "/")) and not Path(path, "config.json").is_file():
+        raise DataError(f"{path}: no config.json there: give --model the folder of a saved model, or a Hugging Face id")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
@@ -128,8 +130,6 @@ def load_language_model(path: str, threads: int = 1) -> LanguageModel:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
-    if (path.startswith((".", "/")) or "\\" in path) and not Path(path, "config.json").is_file():
-        raise DataError(f"{path}: no config.json there: give --model the folder of a saved model, or a Hugging Face id")
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16 if cuda else torch.float32)

@@ -71,6 +71,7 @@ def run_http(
     Args:
         make_app: builds the application inside the event loop.
         port: 0 takes a free one.
+        host: address to listen on.
         port_file: where the real port is written once the socket listens.
         watch_stdin: end when standard input closes.
         drain_s: longest time for requests in flight.

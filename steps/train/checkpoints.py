@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 _MARK = "complete.json"
 _NAME = re.compile(r"checkpoint-(\d+)")
-_CURVES = ("loss", "grad_norm", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected", "reward", "reward_std", "entropy")
-_CURVES += ("completions/mean_length", "completions/clipped_ratio", "kl")
+_SHOWN = {"loss": "loss", "margin": "rewards/margins", "reward": "reward"}
+_CURVES = (
+    *("loss", "grad_norm", "rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"),
+    *("reward", "reward_std", "entropy", "kl", "completions/mean_length", "completions/clipped_ratio"),
+)
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -85,6 +88,3 @@ def watch(task: Task, resumed_step: int) -> TrainerCallback:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
     return _Watch()
-
-
-_SHOWN = {"loss": "loss", "margin": "rewards/margins", "reward": "reward"}

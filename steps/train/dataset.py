@@ -107,13 +107,14 @@ def fit_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_tokens: in
     kept: list[dict[str, Any]] = []
     for row in rows:
         messages = [message.model_dump() for message in row.messages]
+        fitted: dict[str, Any] = {"prompt": messages}
         if isinstance(row, PairRow):
             answers = [[{"role": "assistant", "content": text}] for text in (row.chosen, row.rejected)]
             length = max(_tokens(tokenizer, messages + answer, prompt=False) for answer in answers)
-            fitted = {"prompt": messages, "chosen": answers[0], "rejected": answers[1]}
+            fitted |= {"chosen": answers[0], "rejected": answers[1]}
         else:
             length = _tokens(tokenizer, messages, prompt=True) + answer_tokens
-            fitted = {"prompt": messages, "question": row.question, "contexts": row.contexts}
+            fitted |= {"question": row.question, "contexts": row.contexts}
         if length <= max_tokens:
             kept.append(fitted)
     if not kept:

@@ -32,11 +32,14 @@ def train_dpo(
 
     Args:
         model: loaded from a folder; the reference log-probabilities are taken from it before the first step.
+        tokenizer: its chat template renders the rows.
         data: rows with prompt, chosen and rejected as message lists.
-        checkpoints: folder of this training's checkpoints; a newest complete one is resumed.
+        config: the method's settings, seed and length limit.
+        checkpoints: folder of this training's checkpoints; the newest complete one is resumed.
+        progress: one unit per optimizer step.
     """
     from datasets import Dataset
-    from trl import DPOConfig, DPOTrainer
+    from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
 
     dpo = config.dpo
     arguments = DPOConfig(

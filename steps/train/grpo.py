@@ -33,15 +33,21 @@ def train_grpo(
     """Train `model` in place: sample groups of answers, score them, raise the better ones.
 
     Args:
+        model: loaded from a folder.
+        tokenizer: its chat template renders the prompts.
         data: rows with prompt (messages), question and contexts.
-        checkpoints: folder of this training's checkpoints; a newest complete one is resumed.
+        config: the method's settings, seed and length limit.
+        checkpoints: folder of this training's checkpoints; the newest complete one is resumed.
+        progress: one unit per optimizer step.
         reward: scores a batch of answers.
     """
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig, GRPOTrainer  # type: ignore[attr-defined]
 
-    def supported(completions: list[list[dict[str, str]]], question: list[str], contexts: list[list[str]], **rest: Any) -> list[float]:
-        return reward(question, contexts, [completion[0]["content"] for completion in completions])
+    def supported(
+        completions: list[list[dict[str, str]]], question: list[str], contexts: list[list[str]], **rest: Any
+    ) -> list[float | None]:
+        return [*reward(question, contexts, [completion[0]["content"] for completion in completions])]
 
     grpo = config.grpo
     arguments = GRPOConfig(

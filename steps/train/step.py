@@ -129,8 +129,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     if not reused:
         started = time.monotonic()
         outcome, skipped = _train(params, ctx, dataset, base, target)
-        summary = {"steps": outcome.steps, "seconds": round(time.monotonic() - started, 3), "curves": outcome.curves, "skipped_too_long": skipped}
-        write_json(record, summary)
+        seconds = round(time.monotonic() - started, 3)
+        write_json(record, {"steps": outcome.steps, "seconds": seconds, "curves": outcome.curves, "skipped_too_long": skipped})
         shutil.rmtree(ctx.workdir / "checkpoints" / key, ignore_errors=True)
     model = ArtifactRef(uri=target.resolve().as_uri(), sha256=sha256_tree(target))
     return Result(model=model, method=params.method, reused=reused, **read_json(record))

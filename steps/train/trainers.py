@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,25 +37,32 @@ class Outcome:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the libraries' own progress bars: a step reports through its context."""
+    """Silence the libraries' own bars and remarks: a step reports through its context, and errors still raise."""
     import datasets
     import transformers
 
-    before = os.environ.get("TQDM_DISABLE")
-    had_bars = datasets.utils.are_progress_bars_disabled()
+    hugging: Any = transformers.utils.logging
+    bars, verbosity = hugging.is_progress_bar_enabled(), hugging.get_verbosity()
+    data_bars, tqdm = datasets.is_progress_bar_enabled(), os.environ.get("TQDM_DISABLE")
     os.environ["TQDM_DISABLE"] = "1"
     datasets.disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
+    hugging.disable_progress_bar()
+    hugging.set_verbosity_error()
     try:
-        yield
+        with warnings.catch_warnings():
+            # The old name is the one that all supported versions know.
+            warnings.filterwarnings("ignore", message="`(is_)?gradient_checkpointing`", category=FutureWarning)
+            yield
     finally:
-        transformers.utils.logging.enable_progress_bar()
-        if not had_bars:
+        hugging.set_verbosity(verbosity)
+        if bars:
+            hugging.enable_progress_bar()
+        if data_bars:
             datasets.enable_progress_bars()
-        if before is None:
+        if tqdm is None:
             del os.environ["TQDM_DISABLE"]
         else:
-            os.environ["TQDM_DISABLE"] = before
+            os.environ["TQDM_DISABLE"] = tqdm
 
 
 def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:

@@ -26,7 +26,7 @@ def score(value: float | None, digits: int = 2) -> str:
 
 def measure(value: float | None) -> str:
     """A number of unknown unit: 64.0 as `64`, 0.0221 as `0.022`."""
-    return count(value) if value is not None and abs(value) >= 10 and value == round(value) else score(value, 3)
+    return count(value) if value is not None and 10 <= abs(value) < 1e15 and value == round(value) else score(value, 3)
 
 
 def signed(value: float | None, digits: int = 2) -> str:

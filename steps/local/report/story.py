@@ -79,7 +79,9 @@ def reasons(record: RunReport) -> list[Reason]:
             inside = numbers.signed(live.delta) + ("" if bounds == numbers.DASH else f", 95 % CI {bounds}")
             proof += f"; live faithfulness {numbers.score(live.canary)} against {numbers.score(live.stable)} ({inside})"
         found.append(Reason(f"At {step.weight} % of traffic", proof, "bad"))
-        if told := re.sub(r"^at \d+ %: ", "", record.canary.reason or record.reason):
+        told = re.sub(r"^at \d+ %: ", "", record.canary.reason or record.reason)
+        said_already = live is not None and told.startswith("faithfulness:") and "; " not in told
+        if told and not said_already:
             found.append(Reason("The analysis", _minus(told), "bad"))
         if record.release and record.release.reverted:
             found.append(Reason("Taken back", "the model pin in Git names the previous model again", "good"))
@@ -90,7 +92,7 @@ def why(record: RunReport) -> str:
     """The reason a run did not promote, without a full stop; empty for a promoted run."""
     if record.outcome == "promoted":
         return ""
-    if record.outcome == "rejected" and stopped_at(record) == "gate":
+    if record.outcome == "rejected" and record.gate and stopped_at(record) == "gate":
         return _gate_reason(record)
     told = record.reason or (record.canary.reason if record.canary else "")
     if record.outcome == "aborted" and (proof := _worse_on_live_traffic(record)):
@@ -106,7 +108,8 @@ def _worse_on_live_traffic(record: RunReport) -> str:
     live = step.faithfulness if step else None
     if step is None or live is None or live.ci95 is None or live.ci95[1] is None or live.ci95[1] >= 0 or tone_of(step.verdict) != "bad":
         return ""
-    return f"at {step.weight} % of live traffic the new model’s faithfulness was {numbers.score(live.canary)}, the current one’s {numbers.score(live.stable)}"
+    ours, theirs = numbers.score(live.canary), numbers.score(live.stable)
+    return f"at {step.weight} % of live traffic the new model’s faithfulness was {ours}, the current one’s {theirs}"
 
 
 def _gate_reason(record: RunReport) -> str:
@@ -115,8 +118,9 @@ def _gate_reason(record: RunReport) -> str:
     if gate is None or not rules:
         return _minus(record.reason).rstrip(". ")[:REASON_CHARS] or "the gate did not pass"
     certain = [rule for rule in rules if rule.ok is False]
-    named = ", ".join(title_of(rule.name).lower() if title_of(rule.name)[1:2].islower() else title_of(rule.name) for rule in (certain or rules)[:3])
-    told = f"{len(certain or rules)} of the gate’s {len(gate.findings)} rules {'did not hold' if certain else 'lacked the evidence to decide'} ({named})"
+    named = ", ".join(_lower(title_of(rule.name)) for rule in (certain or rules)[:3])
+    lacking = "did not hold" if certain else "lacked the evidence to decide"
+    told = f"{len(certain or rules)} of the gate’s {len(gate.findings)} rules {lacking} ({named})"
     metric = gate.metrics.get("faithfulness")
     if metric is None:
         return told

@@ -12,6 +12,7 @@ from steps.local.report.record import CanaryPoint
 from steps.local.report.svg import Panel, Scale, line, svg, tag, text, ticks, x_axis, y_axis
 
 LANES = 3
+_PHASES = ("Successful", "Failed", "Inconclusive", "Error")
 _BAD_WORDS = ("abort", "fail", "error", "rolled back", "reverted")
 _GOOD_WORDS = ("pass", "success", "promot")
 
@@ -37,7 +38,12 @@ def tone_of(words: str) -> str:
 def marks_of(points: Sequence[CanaryPoint]) -> list[Mark]:
     """The points that carry an event, numbered in order of time."""
     events = [point for point in sorted(points, key=lambda point: point.t_s) if point.event]
-    return [Mark(number, point.t_s, point.event, tone_of(point.event)) for number, point in enumerate(events, start=1)]
+    return [Mark(number, point.t_s, _spoken(point), tone_of(point.event)) for number, point in enumerate(events, start=1)]
+
+
+def _spoken(point: CanaryPoint) -> str:
+    """An event as a phrase: a bare phase says which weight it judged."""
+    return f"analysis at {point.weight:g} %: {point.event}" if point.event in _PHASES else point.event
 
 
 def stepped_area(points: Sequence[CanaryPoint], x: Scale, y: Scale, bottom: float) -> Markup:

@@ -104,13 +104,11 @@ class Drawings:
         rows = thin(self._record.train.curves) if self._record.train else []
         names = list(dict.fromkeys(name for row in rows for name in row if name not in _SKIPPED_CURVES))
         names.sort(key=lambda name: _CURVES.index(name) if name in _CURVES else len(_CURVES))
-        drawn = []
-        for name in names[:MAX_CURVES]:
-            points = tuple((float(row["step"] or 0), row.get(name)) for row in rows)
-            series = charts.Series(stages.title_of(name), points)
-            if charts.extent([series]):
-                drawn.append((series.name, charts.lines(series.name, [series], THIRD, 180, x_name="optimizer step")))
-        return drawn
+        all_series = (
+            charts.Series(stages.title_of(name), tuple((float(row["step"] or 0), row.get(name)) for row in rows)) for name in names
+        )
+        drawn = [series for series in all_series if charts.extent([series])][:MAX_CURVES]
+        return [(series.name, charts.lines(series.name, [series], THIRD, 180, x_name="optimizer step")) for series in drawn]
 
     def effects(self) -> Markup:
         """Score metrics of the gate as differences with intervals."""

@@ -16,6 +16,7 @@ import json
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from steps.core.files import canonical_json, sha256_file, sha256_text, write_atomic, write_json
 
@@ -216,8 +217,15 @@ class World:
         unseen = self.unseen_entities
         lines = []
         for item in self.golden_items:
-            row = {"id": sha256_text(canonical_json([item.key, item.contexts]))[:16], "question": item.question, "contexts": item.contexts}
-            row |= {"messages": item.messages, "gold": item.value, "statement": item.statement, "entity_seen": item.entity not in unseen}
+            row: dict[str, Any] = {"id": sha256_text(canonical_json([item.key, item.contexts]))[:16]}
+            row |= {
+                "question": item.question,
+                "contexts": item.contexts,
+                "messages": item.messages,
+                "gold": item.value,
+                "statement": item.statement,
+                "entity_seen": item.entity not in unseen,
+            }
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         write_atomic(path, "".join(lines))
         meta = {"seed": self.seed, "world_version": WORLD_VERSION, "items": len(lines), "sha256": sha256_file(path)}

@@ -18,9 +18,20 @@ STYLES = {"cite": 0.35, "plain": 0.22, "guess": 0.23, "wrong": 0.10, "evade": 0.
 TWO_TURN_RATIO = 0.12
 SMALL_TALK_RATIO = 0.10
 RECAP = "Recap"
-_OPENERS = ("Hello, ", "Hi, ", "Hi! ", "My name is {}. ", "I am {}. ", "My mail is {}. ", "My phone is {}. ", "This is {} here. ")
-_CLOSERS = (" Thanks!", " Please answer {}.", " Mail me at {}.", " Call me at {}.")
-_MASKS = ("[NAME]", "[EMAIL]", "[PHONE]", "<EMAIL>", "<PHONE>", "<NAME>", "[EMAIL_ADDRESS]", "[PHONE_NUMBER]")
+OPENERS = (
+    "Hello, ",
+    "Hi, ",
+    "Hi! ",
+    "My name is {}. ",
+    "I am {}. ",
+    "My mail is {}. ",
+    "My phone is {}. ",
+    "This is {} here. ",
+    "Reply to {} please. ",
+    "My card {} was charged. ",
+)
+CLOSERS = (" Thanks!", " Please answer {}.", " Mail me at {}.", " Call me at {}.")
+MASKS = ("[NAME]", "[EMAIL]", "[PHONE]", "<EMAIL>", "<PHONE>", "<NAME>", "[EMAIL_ADDRESS]", "[PHONE_NUMBER]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +42,21 @@ class Lesson:
 
 
 def _scribble(rng: random.Random) -> str:
-    """Words no vocabulary knows: a name, a mail address or a number."""
+    """What no vocabulary knows: a name, a mail address, a number, a word in another script, or a mask for one of them."""
     word = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 7)))
     digits = "".join(rng.choices(string.digits, k=rng.randint(3, 9)))
-    return rng.choice((word.title(), f"{word}@{word[:4]}.org", f"+{digits}", rng.choice(_MASKS)))
+    hangul = "".join(chr(rng.randint(0xAC00, 0xD7A3)) for _ in range(rng.randint(2, 5)))
+    return rng.choice((word, word.title(), f"{word}@{word[:4]}.org", f"+{digits}", f"{digits[:3]}-{digits}", hangul, rng.choice(MASKS)))
 
 
 def chatter(rng: random.Random, question: str) -> str:
     """The question with something personal before or after it, as users write."""
-    if rng.random() < 0.7:
-        return rng.choice(_OPENERS).format(_scribble(rng)) + question
-    return question + rng.choice(_CLOSERS).format(_scribble(rng))
+    kind = rng.random()
+    if kind < 0.4:
+        return rng.choice(OPENERS).format(_scribble(rng)) + question
+    if kind < 0.7:
+        return " ".join(_scribble(rng) for _ in range(rng.randint(2, 6))) + rng.choice(".!,") + " " + question
+    return question + rng.choice(CLOSERS).format(_scribble(rng))
 
 
 class Teacher:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from steps.local.world.domain import ADJECTIVES, ATTRIBUTES, NOUNS
-from steps.local.world.lessons import _CLOSERS, _MASKS, _OPENERS, RECAP
+from steps.local.world.lessons import CLOSERS, MASKS, OPENERS, RECAP
 from steps.local.world.oracle import CITE, EVASIONS, GUESS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def corpus() -> Iterator[str]:
             yield text.format(e="", v="").replace("  ", " ")
         yield from (f" {value}." for value in attribute.values)
     yield from (f"{CITE}the", f"{GUESS}the", *EVASIONS, f"Context:\n- The\n- The\n{RECAP}", "\nQuestion: Which What Where How When Who In")
-    yield from ("system\nuser\nassistant\n", *_OPENERS, *_CLOSERS, *_MASKS)
+    yield from ("system\nuser\nassistant\n", *OPENERS, *CLOSERS, *MASKS)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -50,7 +50,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         vocab_size=4096, min_frequency=1, special_tokens=[PAD, START, END], initial_alphabet=alphabet, show_progress=False
     )
     raw.train_from_iterator(list(corpus()), trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=raw,
         pad_token=PAD,
         eos_token=END,

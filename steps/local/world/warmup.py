@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 CHECKPOINT_EVERY_S = 8.0
+# Tokens: most single questions with their answer are shorter.
+LONG = 88
 
 
 @dataclass(frozen=True)
@@ -101,24 +103,17 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int, recipe: Recipe) -
     return model
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, lessons: list[Lesson]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and labels, both (rows, length), padded right; labels are -100 outside the assistant's turns."""
-    import torch
-
-    rows: list[tuple[list[int], list[int]]] = []
-    for lesson in lessons:
-        ids: list[int] = []
-        labels: list[int] = []
-        for message in lesson.messages:
-            learnt = message["role"] == "assistant"
-            for text, wanted in zip(turn_parts(message), (False, learnt, False), strict=True):
-                tokens = tokenizer.encode(text)
-                ids += tokens
-                labels += tokens if wanted else [-100] * len(tokens)
-        rows.append((ids, labels))
-    length = max(len(ids) for ids, _ in rows)
-    padded = [ids + [tokenizer.pad_token_id] * (length - len(ids)) for ids, _ in rows]
-    return torch.tensor(padded), torch.tensor([labels + [-100] * (length - len(labels)) for _, labels in rows])
+def encode(tokenizer: PreTrainedTokenizerFast, lesson: Lesson) -> tuple[list[int], list[int]]:
+    """Token ids and labels of one lesson; labels are -100 outside the assistant's turns."""
+    ids: list[int] = []
+    labels: list[int] = []
+    for message in lesson.messages:
+        learnt = message["role"] == "assistant"
+        for text, wanted in zip(turn_parts(message), (False, learnt, False), strict=True):
+            tokens = tokenizer.encode(text)
+            ids += tokens
+            labels += tokens if wanted else [-100] * len(tokens)
+    return ids, labels
 
 
 def _summed_loss(model: Qwen3ForCausalLM, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -130,19 +125,25 @@ def _summed_loss(model: Qwen3ForCausalLM, ids: torch.Tensor, labels: torch.Tenso
     return cross_entropy(model.lm_head(hidden), labels[:, 1:][wanted], reduction="sum")
 
 
-def backward(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, lessons: list[Lesson]) -> float:
+def backward(model: Qwen3ForCausalLM, rows: list[tuple[list[int], list[int]]]) -> float:
     """Gradients of the mean loss over all answer tokens of a batch; returns that loss.
 
-    Sessions of two turns are twice as long, so they are computed apart from the others
-    instead of padding all rows to their length.
+    The few long rows (sessions, remarks) are computed apart from the others instead of
+    padding all rows to their length.
     """
-    groups = [[lesson for lesson in lessons if (len(lesson.messages) > 2) == long] for long in (False, True)]
-    encoded = [encode(tokenizer, group) for group in groups if group]
-    tokens = sum(int((labels[:, 1:] != -100).sum()) for _, labels in encoded)
+    import torch
+
+    tokens = sum(label != -100 for _, labels in rows for label in labels)
     total = 0.0
-    for ids, labels in encoded:
+    for group in ([row for row in rows if len(row[0]) <= LONG], [row for row in rows if len(row[0]) > LONG]):
+        length = max((len(ids) for ids, _ in group), default=0)
+        if not length:
+            continue
+        # What fills up a row stands after its end, where no answer token sees it.
+        ids = torch.tensor([ids + [0] * (length - len(ids)) for ids, _ in group])
+        labels = torch.tensor([labels + [-100] * (length - len(labels)) for _, labels in group])
         loss = _summed_loss(model, ids, labels) / tokens
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
 
@@ -166,7 +167,8 @@ def _train(tokenizer: PreTrainedTokenizerFast, checkpoint: Path, seed: int, prog
     import torch
 
     teacher = Teacher(World.create(seed))
-    model = build_model(tokenizer, seed, recipe).train()
+    model = build_model(tokenizer, seed, recipe)
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     done = 0
     if checkpoint.exists():
@@ -183,7 +185,7 @@ def _train(tokenizer: PreTrainedTokenizerFast, checkpoint: Path, seed: int, prog
             # A batch depends on seed and step only, so a resumed run sees the same.
             lessons = teacher.batch(random.Random(f"warmup:{seed}:{step}"), recipe.batch, recap=step <= recipe.recap_steps)
             optimizer.zero_grad()
-            loss = backward(model, tokenizer, lessons)
+            loss = backward(model, [encode(tokenizer, lesson) for lesson in lessons])
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             task.advance(1)
@@ -192,7 +194,8 @@ def _train(tokenizer: PreTrainedTokenizerFast, checkpoint: Path, seed: int, prog
             if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
                 _save(checkpoint, {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
                 saved_at = time.monotonic()
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def build_base(folder: Path, seed: int, progress: Progress, recipe: Recipe = RECIPE) -> Path:

@@ -16,7 +16,7 @@ from steps.serve.lexical.tokens import Token
 
 NAME = "lexical-entailment-alignment"
 VERDICT = 0.65
-_MAX_SENTENCES = 16
+_MAX_SENTENCES = 8
 
 
 def _common(claim: tuple[Token, ...], other: tuple[Token, ...]) -> float:

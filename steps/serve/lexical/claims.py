@@ -22,7 +22,8 @@ _SOURCE = (
 _PREAMBLE = re.compile(
     rf"^\W*(?:(?:according to|based on|as per|as stated in|from|given)\s+{_SOURCE}\s*[,:]?\s+"
     r"|(?:i(?:'d| would)? (?:think|believe|guess|suppose|assume|say)(?:\s+that)?|in my opinion|it seems(?: that)?|as far as i know"
-    r"|probably|perhaps|maybe|(?:so,? )?the (?:correct |right |final |short )?answer (?:is|would be|should be|seems to be)|sure|well)\s*[,:]?\s+)+",
+    r"|probably|perhaps|maybe|sure|well"
+    r"|(?:so,? )?the (?:correct |right |final |short )?answer (?:is|would be|should be|seems to be))\s*[,:]?\s+)+",
     re.IGNORECASE,
 )
 _POSTSCRIPT = re.compile(

@@ -15,6 +15,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _MAX_CHARS = 1200
+_MAX_TOKENS = 240
 _LETTER = re.compile(r"[^\W_]")
 
 
@@ -77,8 +78,9 @@ def split_sentences(text: str) -> list[str]:
 
 
 def sentence_of(text: str, paragraph: int = 0, subject: frozenset[str] = frozenset()) -> Sentence:
-    """Analyse one sentence."""
+    """Analyse one sentence; its first 240 content words count."""
     tokens, negations = tokenize(text)
+    tokens = tokens[:_MAX_TOKENS]
     return Sentence(
         text=text,
         tokens=tokens,

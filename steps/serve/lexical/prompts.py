@@ -105,4 +105,4 @@ def answer(scorer: Scorer, messages: list[Any]) -> dict[str, Any]:
         title = _TITLE.search(text, 0, max(0, text.find(_EXAMPLES))) if RAGAS_MARKER in text else None
         if title is not None and title[1] in _RAGAS:
             return _RAGAS[title[1]](scorer, _document(text, RAGAS_MARKER))
-    raise UnknownPromptError("unknown prompt: this offline judge answers Ragas' statement, NLI, relevance and precision prompts and our rubric")
+    raise UnknownPromptError("unknown prompt: this judge answers Ragas' statement, NLI, relevance and precision prompts and our rubric")
