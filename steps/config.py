@@ -45,7 +45,9 @@ class GovernConfig(Frozen):
     confidentiality_default: Literal["", "public", "internal", "confidential"] = Field(
         default="", description="class of a source whose spans carry none; empty: refuse them"
     )
-    pii_action: Literal["mask", "drop"] = "mask"
+    pii_action: Literal["mask", "drop"] = Field(
+        default="drop", description="drop: refuse the trace, since a name beside an e-mail address may go unseen; mask: keep it with placeholders"
+    )
     user_key_file: str = Field(default="", description="file with the key that hashes user ids; empty: made in the work folder")
 
 
@@ -63,6 +65,18 @@ class JudgeConfig(Frozen):
     tries: int = Field(default=4, ge=1, le=10)
     max_tokens: int = Field(default=4096, ge=64)
     enable_thinking: bool = False
+
+
+class RewardJudgeConfig(JudgeConfig):
+    """The judge that labels rewards."""
+
+    model: str = "lexical-entailment-coverage"
+
+
+class GateJudgeConfig(JudgeConfig):
+    """The judge of gate and canary; never the reward's."""
+
+    model: str = "lexical-entailment-alignment"
 
 
 class RewardWeights(Frozen):
@@ -209,8 +223,8 @@ class PipelineConfig(Frozen):
     lake: LakeConfig = LakeConfig()
     ingest: IngestConfig = IngestConfig()
     govern: GovernConfig = GovernConfig()
-    reward_judge: JudgeConfig = JudgeConfig(model="lexical-entailment-coverage")
-    gate_judge: JudgeConfig = JudgeConfig(model="lexical-entailment-alignment")
+    reward_judge: RewardJudgeConfig = RewardJudgeConfig()
+    gate_judge: GateJudgeConfig = GateJudgeConfig()
     label: LabelConfig = LabelConfig()
     curate: CurateConfig = CurateConfig()
     train: TrainConfig = TrainConfig()

@@ -249,10 +249,11 @@ def _read(opened: Table, ref: TableRef, names: tuple[str, ...], where: Where) ->
         raise DataError(f"{ref}: no such snapshot: it was never made in this lake, or it has been expired")
     condition = row_filter(where)
     scan = opened.scan(snapshot_id=ref.snapshot_id, row_filter=condition)
-    present = {field.name for field in scan.projection().fields}
+    fields = [field.name for field in scan.projection().fields]
+    wanted = [name for name in names if name in fields] or fields[:1]
     try:
         with storage_errors(str(ref)):
-            return scan.select(*[name for name in names if name in present]).to_arrow()
+            return scan.select(*wanted).to_arrow()
     except ValueError as error:
         raise DataError(f"{ref}: the filter does not fit the table: {' '.join(str(error).split())[:200]}") from error
 

@@ -61,4 +61,10 @@ def open_catalog(config: PipelineConfig, workdir: Path) -> Catalog:
     if not lake.uri or not lake.warehouse:
         folder.mkdir(parents=True, exist_ok=True)
     uri = lake.uri or f"sqlite:///{folder / 'catalog.db'}"
-    return SqlCatalog("ctp", uri=uri, warehouse=lake.warehouse or f"file://{folder / 'warehouse'}")
+    warehouse = lake.warehouse or f"file://{folder / 'warehouse'}"
+    try:
+        return SqlCatalog("ctp", uri=uri, warehouse=warehouse)
+    except Exception as error:
+        if "already exists" not in str(error):
+            raise
+        return SqlCatalog("ctp", uri=uri, warehouse=warehouse)  # another process made the tables a moment ago

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from steps.govern.vocabulary import KOREAN_NOT_NAMES, NOT_FIRST, NOT_NAMES, SURNAMES
 
 _LINK = r"(?:(?:van|von|der|den|de|da|di|del|la|bin|al)[ \t]+)*"
-_WORD = r"[A-Z][a-zÀ-ÿ]*(?:['’-][A-Z]?[a-zÀ-ÿ]+)*\.?"
+_PART = r"[A-Z](?:[a-zÀ-ÿ]+(?:['’-][A-Z]?[a-zÀ-ÿ]+)*|['’][A-Z][a-zÀ-ÿ]+)"
+_WORD = rf"(?:{_PART}|[A-Z]\.?(?![a-zA-Z]))"
 _NAME = rf"{_WORD}(?:[ \t]+{_LINK}{_WORD}){{0,3}}"
-_FULL_NAME = rf"[A-Z][a-zÀ-ÿ'’-]+(?:[ \t]+[A-Z]\.)?(?:[ \t]+{_LINK}[A-Z][a-zÀ-ÿ'’-]+){{1,3}}"
+_FULL_NAME = rf"{_PART}(?:[ \t]+[A-Z]\.)?(?:[ \t]+{_LINK}{_PART}){{1,3}}"
 _LOWER = r"[a-z]{2,20}(?:[ \t]+[a-z]{2,20})?"
 _MY_NAME = r"\bmy (?:full |first |last |real |user)?name(?:'s|’s| is|:)|\bi(?: am|'m|’m) called|\bcall me|\bmy friends call me"
 _FAREWELL = (

@@ -98,7 +98,10 @@ def is_message(item: Any) -> bool:
     inner = item.get("kwargs")
     return (
         (isinstance(inner, dict) and "content" in inner)
-        or "role" in item or "parts" in item or isinstance(item.get("message"), dict) or (item.get("type") in _ROLES and "content" in item)
+        or "role" in item
+        or "parts" in item
+        or isinstance(item.get("message"), dict)
+        or (item.get("type") in _ROLES and "content" in item)
     )
 
 

@@ -92,10 +92,10 @@ class Canary:
             self._tick(weight, total, window=window, event=verdict.phase if decided else "")
             self.on_tick(f"{weight} % · {verdict.phase} · {verdict.reason}")
             if decided:
-                self._record(weight, window, verdict, waited)
+                self._record(weight, Sample(total.stable, window.canary), window, verdict, waited)
                 return verdict
 
-    def _record(self, weight: int, window: Sample, verdict: OnlineVerdict, seconds: float) -> None:
+    def _record(self, weight: int, compared: Sample, window: Sample, verdict: OnlineVerdict, seconds: float) -> None:
         requests = window.stable.requests + window.canary.requests
         self.result.steps.append(
             {
@@ -106,8 +106,8 @@ class Canary:
                 "reason": verdict.reason,
                 "seconds": round(seconds, 1),
                 "faithfulness": {
-                    "stable": window.stable.faithfulness,
-                    "canary": window.canary.faithfulness,
+                    "stable": compared.stable.faithfulness,
+                    "canary": compared.canary.faithfulness,
                     "delta": verdict.delta,
                     "ci95": list(verdict.ci95) if verdict.ci95 else None,
                 },
@@ -123,9 +123,9 @@ class Canary:
                 "weight": weight,
                 "requests_stable": total.stable.requests,
                 "requests_canary": total.canary.requests,
-                "share": round(shown.canary.requests / requests, 4) if requests else None,
+                "share": round(shown.canary.requests / requests, 4) if window and requests else None,
                 "faithfulness_stable": total.stable.faithfulness,
-                "faithfulness_canary": shown.canary.faithfulness,
+                "faithfulness_canary": shown.canary.faithfulness if window else None,
                 "error_ratio_canary": shown.canary.error_ratio,
                 "p99_stable_ms": total.stable.p99_latency_ms,
                 "p99_canary_ms": shown.canary.p99_latency_ms,

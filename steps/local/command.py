@@ -24,6 +24,7 @@ def run_loop(
 
     for name, value in thread_environment().items():
         os.environ.setdefault(name, value)
+    from steps.local.preflight import check_inputs
     from steps.local.progress import ConsoleProgress
     from steps.local.report.page import write_report
     from steps.local.reporting import build_report
@@ -36,6 +37,7 @@ def run_loop(
     # Sources are kept as absolute paths: a resumed run may be started from elsewhere.
     wanted = tuple(source if "://" in source else str(Path(source).absolute()) for source in sources)
     config = config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+    check_inputs(config, wanted)
     with workdir_lock(workdir):
         store = RunStore(workdir)
         state, resumed = store.begin(

@@ -27,7 +27,7 @@ def test_no_vague_module_names():
 
 
 def test_no_switched_off_code():
-    marks = re.compile(r"NotImplementedError|\bTODO\b|\bFIXME\b|pragma: no cover|mark\.xfail")
+    marks = re.compile(r"raise NotImplementedError|\bTODO\b|\bFIXME\b|pragma: no cover|mark\.xfail")
     here = Path(__file__)
     found = [f"{path.relative_to(ROOT)}:{number}" for path in SOURCES if path != here
              for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if marks.search(line)]

@@ -64,6 +64,8 @@ def duration(seconds: float | None) -> str:
     """0.42 as `0.4 s`, 185 as `3 min 05 s`, 7500 as `2 h 05 min`."""
     if seconds is None or _missing(seconds):
         return DASH
+    if 0 < seconds < 0.05:
+        return "<0.1 s"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

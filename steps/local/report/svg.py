@@ -63,7 +63,7 @@ def _tick_step(span: float, count: int) -> float:
     """The 1-2-5 step that cuts `span` into about `count` parts."""
     rough = span / max(count, 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.85)
 
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:

@@ -16,7 +16,7 @@ from steps.local.world.oracle import CITE, EVASIONS, GUESS
 
 STYLES = {"cite": 0.35, "plain": 0.22, "guess": 0.23, "wrong": 0.10, "evade": 0.10}
 TWO_TURN_RATIO = 0.12
-SMALL_TALK_RATIO = 0.10
+SMALL_TALK_RATIO = 0.15
 RECAP = "Recap"
 OPENERS = (
     "Hello, ",
@@ -52,10 +52,10 @@ def _scribble(rng: random.Random) -> str:
 def chatter(rng: random.Random, question: str) -> str:
     """The question with something personal before or after it, as users write."""
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.3:
         return rng.choice(OPENERS).format(_scribble(rng)) + question
-    if kind < 0.7:
-        return " ".join(_scribble(rng) for _ in range(rng.randint(2, 6))) + rng.choice(".!,") + " " + question
+    if kind < 0.8:
+        return " ".join(_scribble(rng) for _ in range(rng.randint(2, 7))) + rng.choice(".!,") + " " + question
     return question + rng.choice(CLOSERS).format(_scribble(rng))
 
 

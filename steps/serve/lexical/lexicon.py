@@ -20,7 +20,7 @@ STOP = frozenset(
 )
 GENERIC = words(
     "use used using make made locate located base based know known call called name named hold held include included",
-    "include became become consider considered work worked part type kind find found take took give given serve served",
+    "became become consider considered work worked part type kind find found take took give given serve served",
     "feature featured involve involved play played one other group several various say said state stated mention",
     "mentioned describe described actually currently popular famous certain",
 )

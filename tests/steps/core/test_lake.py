@@ -20,7 +20,14 @@ AT = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
 def trace_rows(*names, **overrides):
-    fixed = {"source": "otlp", "ts": AT, "date": date(2026, 8, 1), "model": "a-model-name-longer-than-sixteen", "model_version": "1", "consent": "train"}
+    fixed = {
+        "source": "otlp",
+        "ts": AT,
+        "date": date(2026, 8, 1),
+        "model": "a-model-name-longer-than-sixteen",
+        "model_version": "1",
+        "consent": "train",
+    }
     return pa.Table.from_pylist([{"trace_id": name, **fixed, **overrides} for name in names], schema=_schema(overrides))
 
 

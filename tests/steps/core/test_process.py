@@ -75,7 +75,10 @@ def test_a_server_is_started_found_and_drained(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [("import sys; print('Configuration error: no such key'); sys.exit(78)", ConfigError), ("import os; print('x'); os.kill(os.getpid(), 9)", TransientError)],
+    [
+        ("import sys; print('Configuration error: no such key'); sys.exit(78)", ConfigError),
+        ("import os; print('x'); os.kill(os.getpid(), 9)", TransientError),
+    ],
 )
 def test_a_server_that_ends_at_start_says_why(tmp_path: Path, code: str, kind: type[PipelineError]) -> None:
     with serving(tmp_path, code) as server, pytest.raises(kind, match="(no such key|SIGKILL.*x)"):
@@ -98,7 +101,10 @@ def test_a_server_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_a_configuration_error(tmp_path: Path) -> None:
-    code = "from steps import errors\nimport sys\ntry:\n exec(sys.argv[1])\nexcept errors.PipelineError as e:\n print(e)\n sys.exit(e.exit_code)"
+    code = (
+        "import sys\nfrom steps.errors import PipelineError\n"
+        "try:\n exec(sys.argv[1])\nexcept PipelineError as error:\n print(error)\n sys.exit(error.exit_code)"
+    )
     with serving(tmp_path) as first:
         port = first.wait_healthy(30).ports["port"]
         second = ServerProcess("test", {"port": port}, log_file=tmp_path / "second", command=[sys.executable, "-c", code, SERVE])
@@ -108,7 +114,9 @@ def test_a_port_that_is_taken_is_a_configuration_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("parent", "arguments"), [(PARENT, ["log", SERVE]), (BIND, [])])
 def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, parent: str, arguments: list[str]) -> None:
-    with subprocess.Popen([sys.executable, "-c", parent, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())}) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", parent, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    ) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         assert not gone(child)
@@ -122,7 +130,11 @@ def test_a_bound_program_replaces_its_launcher() -> None:
 
 
 def test_options_become_words(tmp_path: Path) -> None:
-    server = ServerProcess("model", {"model_version": "3", "spans_dir": [Path("a"), Path("b")], "flag": True, "off": False, "none": None}, log_file=tmp_path / "log")
+    server = ServerProcess(
+        "model",
+        {"model_version": "3", "spans_dir": [Path("a"), Path("b")], "flag": True, "off": False, "none": None},
+        log_file=tmp_path / "log",
+    )
     assert server.command[1:5] == ["-m", "steps.cli", "serve", "model"]
     assert server.command[5:-2] == ["--port=0", "--model-version=3", "--spans-dir=a", "--spans-dir=b", "--flag"]
     assert server.command[-1] == "--watch-stdin"

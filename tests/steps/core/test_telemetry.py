@@ -92,7 +92,9 @@ def test_without_a_place_nothing_is_written(tmp_path: Path, monkeypatch: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("headers", [{}, {"traceparent": "rubbish"}, {"Baggage": "=,;;"}, {"traceparent": "00-" + "0" * 32 + "-" + "0" * 16 + "-01"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"traceparent": "rubbish"}, {"Baggage": "=,;;"}, {"traceparent": "00-" + "0" * 32 + "-" + "0" * 16 + "-01"}]
+)
 def test_malformed_headers_are_no_context(headers: dict[str, str]) -> None:
     from opentelemetry.trace import get_current_span
 

@@ -71,9 +71,9 @@ class ChatServer:
 
         app = web.Application()
         app.router.add_post("/v1/chat/completions", chat)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         self._done = asyncio.Event()
@@ -83,7 +83,7 @@ class ChatServer:
 
     def __enter__(self):
         self._thread.start()
-        self._ready.wait()
+        assert self._ready.wait(10)
         return self
 
     def __exit__(self, *_):

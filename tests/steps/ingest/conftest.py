@@ -13,7 +13,13 @@ T0 = 1_780_000_000 * 10**9
 
 def make_span(name="chat agent-model", span_id="03" * 8, parent_id="", *, start_s=0.0, end_s=1.0, **given):
     attributes = given.pop("attributes", {})
-    fixed = {"trace_id": "ab" * 16, "start_ns": T0 + int(start_s * 1e9), "end_ns": T0 + int(end_s * 1e9), "uri": "file:///a.jsonl", "offset": 1}
+    fixed = {
+        "trace_id": "ab" * 16,
+        "start_ns": T0 + int(start_s * 1e9),
+        "end_ns": T0 + int(end_s * 1e9),
+        "uri": "file:///a.jsonl",
+        "offset": 1,
+    }
     return Span(name=name, span_id=span_id, parent_id=parent_id, attributes=attributes, **{**fixed, **given})
 
 
@@ -41,18 +47,40 @@ def pairs(attributes):
 
 def otlp_document(*spans, resource=None):
     """TracesData with spans given as dictionaries; `attributes` of a span are plain values."""
-    told = [{"traceId": "ab" * 16, "startTimeUnixNano": str(T0), "endTimeUnixNano": str(T0 + 10**9), **span, "attributes": pairs(span.get("attributes", {}))} for span in spans]
+    told = [
+        {
+            "traceId": "ab" * 16,
+            "startTimeUnixNano": str(T0),
+            "endTimeUnixNano": str(T0 + 10**9),
+            **span,
+            "attributes": pairs(span.get("attributes", {})),
+        }
+        for span in spans
+    ]
     return {"resourceSpans": [{"resource": {"attributes": pairs(resource or {})}, "scopeSpans": [{"spans": told}]}]}
 
 
 def langfuse_row(**overrides):
     row = {
-        "id": "o1", "trace_id": "t-1", "project_id": "p", "parent_observation_id": "", "type": "GENERATION", "name": "answer", "level": "DEFAULT",
-        "environment": "production", "start_time": "2026-08-01 10:00:00.000000", "end_time": "2026-08-01 10:00:02.500000", "user_id": "u1", "session_id": "s1",
-        "input": json.dumps([{"role": "user", "content": "Context:\n- A is 1.\nQuestion: What is A?"}]), "output": json.dumps({"role": "assistant", "content": "1."}),
-        "metadata": {"consent": "train", "region": "eu-west-1", "confidentiality": "internal"}, "provided_model_name": "agent-model",
-        "usage_details": {"input": 12, "output": 3}, "tags": [],
-    }  # fmt: skip
+        "id": "o1",
+        "trace_id": "t-1",
+        "project_id": "p",
+        "parent_observation_id": "",
+        "type": "GENERATION",
+        "name": "answer",
+        "level": "DEFAULT",
+        "environment": "production",
+        "start_time": "2026-08-01 10:00:00.000000",
+        "end_time": "2026-08-01 10:00:02.500000",
+        "user_id": "u1",
+        "session_id": "s1",
+        "input": json.dumps([{"role": "user", "content": "Context:\n- A is 1.\nQuestion: What is A?"}]),
+        "output": json.dumps({"role": "assistant", "content": "1."}),
+        "metadata": {"consent": "train", "region": "eu-west-1", "confidentiality": "internal"},
+        "provided_model_name": "agent-model",
+        "usage_details": {"input": 12, "output": 3},
+        "tags": [],
+    }
     return {**row, **overrides}
 
 

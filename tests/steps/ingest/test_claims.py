@@ -10,7 +10,9 @@ def test_words_for_training(make_span, value):
     assert consent_of([make_span(attributes={"ctp.consent": value})]) == "train"
 
 
-@pytest.mark.parametrize("key", ["ctp.consent", "consent", "user_consent", "langfuse.trace.metadata.consent", "metadata.consent", "app.consent.training"])
+@pytest.mark.parametrize(
+    "key", ["ctp.consent", "consent", "user_consent", "langfuse.trace.metadata.consent", "metadata.consent", "app.consent.training"]
+)
 def test_where_consent_stands(make_span, key):
     assert consent_of([make_span(attributes={key: "train"})]) == "train"
 
@@ -65,7 +67,8 @@ def test_region_of_the_machine_counts_only_when_no_span_says(make_span):
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"), [(["public", "internal"], "internal"), (["Public", "restricted"], "restricted"), (["public", "secret"], "unknown"), ([], "")]
+    ("values", "expected"),
+    [(["public", "internal"], "internal"), (["Public", "restricted"], "restricted"), (["public", "secret"], "unknown"), ([], "")],
 )
 def test_strictest_class_counts(make_span, values, expected):
     assert confidentiality_of([make_span(attributes={"ctp.confidentiality": value}) for value in values] or [make_span()]) == expected

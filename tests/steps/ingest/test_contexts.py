@@ -47,7 +47,9 @@ def test_sections_of_a_prompt(prompt, contexts, question):
 
 def test_retriever_spans_win_over_attributes_and_prompt(make_span):
     prompt = [{"role": "user", "content": "Context:\n- p\nQuestion: q"}]
-    retriever = make_span("retrieve", "02", attributes={"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": '[{"id":"1","content":"r"}]'})
+    retriever = make_span(
+        "retrieve", "02", attributes={"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": '[{"id":"1","content":"r"}]'}
+    )
     attribute = make_span("chat", "03", attributes={"metadata.contexts": '["m"]'})
     assert find_contexts([retriever, attribute], prompt) == ["r"]
     assert find_contexts([attribute], prompt) == ["m"]
@@ -59,7 +61,11 @@ def test_retriever_spans_win_over_attributes_and_prompt(make_span):
     "attributes",
     [
         {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": [{"id": "1", "content": "a"}, {"content": "b"}]},
-        {"openinference.span.kind": "RETRIEVER", "retrieval.documents.1.document.content": "b", "retrieval.documents.0.document.content": "a"},
+        {
+            "openinference.span.kind": "RETRIEVER",
+            "retrieval.documents.1.document.content": "b",
+            "retrieval.documents.0.document.content": "a",
+        },
         {"langfuse.observation.type": "retriever", "langfuse.observation.output": '["a","b"]'},
         {"langfuse.observation.input": '{"question":"q","context":["a","b"]}'},
         {"input.value": {"question": "q", "knowledge": ["a", "b"]}},
@@ -72,11 +78,17 @@ def test_where_contexts_stand(make_span, attributes):
 
 
 def test_passages_of_several_retrievers_come_once_in_order(make_span):
-    spans = [make_span(span_id=str(i), attributes={"gen_ai.retrieval.documents": json.dumps(texts)}) for i, texts in enumerate((["a", "b"], ["b", "c"]))]
+    spans = [
+        make_span(span_id=str(i), attributes={"gen_ai.retrieval.documents": json.dumps(texts)})
+        for i, texts in enumerate((["a", "b"], ["b", "c"]))
+    ]
     assert find_contexts(spans, []) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("hostile", ["<context>" * 50_000, "<context></" * 20_000, "\n" * 300_000, "\nContext" * 50_000, "Question:\n \n" * 30_000, " " * 300_000 + "x"])
+@pytest.mark.parametrize(
+    "hostile",
+    ["<context>" * 50_000, "<context></" * 20_000, "\n" * 300_000, "\nContext" * 50_000, "Question:\n \n" * 30_000, " " * 300_000 + "x"],
+)
 def test_hostile_prompts_take_linear_time(hostile):
     started = time.process_time()
     split_prompt(hostile)

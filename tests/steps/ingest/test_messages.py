@@ -38,12 +38,24 @@ def test_shapes_of_input(value):
 
 
 def test_roles_and_order_are_kept():
-    value = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": "a"}, {"role": "model", "parts": [{"text": "b"}]}, {"role": "user", "content": "c"}]
-    assert [(m["role"], m["content"]) for m in parse_messages(value)] == [("system", "Be short."), ("user", "a"), ("assistant", "b"), ("user", "c")]
+    value = [
+        {"role": "developer", "content": "Be short."},
+        {"role": "user", "content": "a"},
+        {"role": "model", "parts": [{"text": "b"}]},
+        {"role": "user", "content": "c"},
+    ]
+    assert [(m["role"], m["content"]) for m in parse_messages(value)] == [
+        ("system", "Be short."),
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "c"),
+    ]
 
 
 def test_tool_calls_stay_as_text_and_thinking_goes():
-    value = [{"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, {"type": "tool_call", "name": "f", "arguments": {"a": 1}}]}]
+    value = [
+        {"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, {"type": "tool_call", "name": "f", "arguments": {"a": 1}}]}
+    ]
     content = parse_messages(value)[0]["content"]
     assert '"name":"f"' in content and "hm" not in content
 

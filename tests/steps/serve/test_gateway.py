@@ -105,7 +105,9 @@ class Load:
             time.sleep(0.01)
 
 
-def test_no_request_fails_while_weights_change_and_endpoints_move(front: tuple[ServerProcess, Gateway], servers: dict[str, ServerProcess]) -> None:
+def test_no_request_fails_while_weights_change_and_endpoints_move(
+    front: tuple[ServerProcess, Gateway], servers: dict[str, ServerProcess]
+) -> None:
     server, gateway = front
     with Load(server.url) as load:
         load.wait_for(50)
@@ -127,7 +129,9 @@ def test_no_request_fails_while_weights_change_and_endpoints_move(front: tuple[S
     assert {name for _, name in late} == {"c"}
 
 
-def test_an_old_server_that_drains_after_the_move_fails_nobody(front: tuple[ServerProcess, Gateway], servers: dict[str, ServerProcess], tmp_path: Path) -> None:
+def test_an_old_server_that_drains_after_the_move_fails_nobody(
+    front: tuple[ServerProcess, Gateway], servers: dict[str, ServerProcess], tmp_path: Path
+) -> None:
     server, gateway = front
     with named("old", tmp_path) as old:
         gateway.set_endpoint("stable", old.wait_healthy(30).host_port)

@@ -82,7 +82,14 @@ def test_a_stop_text_ends_the_answer(running: Any) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (ask(model="other"), 404), (ask(messages=[]), 400), (ask("long " * 400), 400), (ask(max_tokens=10_000), 400), (b"x" * (9 << 20), 413)],
+    [
+        (b"{", 400),
+        (ask(model="other"), 404),
+        (ask(messages=[]), 400),
+        (ask("long " * 400), 400),
+        (ask(max_tokens=10_000), 400),
+        (b"x" * (9 << 20), 413),
+    ],
 )
 def test_bad_requests_get_openai_errors(running: Any, body: Any, status: int) -> None:
     code, document = running.post(body)

@@ -57,7 +57,16 @@ def test_defaults_are_those_of_the_protocol() -> None:
 
 def test_values_are_taken() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    raw = body(messages=[{"role": "user", "content": parts}], temperature=0, top_p=0.5, seed=-3, stop="x", max_completion_tokens=4, max_tokens=9, n=2)
+    raw = body(
+        messages=[{"role": "user", "content": parts}],
+        temperature=0,
+        top_p=0.5,
+        seed=-3,
+        stop="x",
+        max_completion_tokens=4,
+        max_tokens=9,
+        n=2,
+    )
     request = parse_chat(raw, "agent-model")
     sampling = sampling_of(request, 10, 100)
     assert request.conversation() == [{"role": "user", "content": "ab"}]

@@ -28,6 +28,8 @@ from steps.local.report import numbers
         (numbers.plain(3.14, "ms"), "3.1 ms"),
         (numbers.plain(21.44, "tokens"), "21.4"),
         (numbers.duration(0.42), "0.4 s"),
+        (numbers.duration(0.01), "<0.1 s"),
+        (numbers.duration(0), "0.0 s"),
         (numbers.duration(59.96), "1 min 00 s"),
         (numbers.duration(185), "3 min 05 s"),
         (numbers.duration(7500), "2 h 05 min"),

@@ -30,7 +30,9 @@ def test_options_of(question, left, right):
     assert any(stem.startswith(right[:4]) for stem in options.right)
 
 
-@pytest.mark.parametrize("question", ["Which port does Silver Falcon use?", "What is bread and butter?", "", "or or or", "and?", "Is it so?"])
+@pytest.mark.parametrize(
+    "question", ["Which port does Silver Falcon use?", "What is bread and butter?", "", "or or or", "and?", "Is it so?"]
+)
 def test_questions_without_options(question):
     assert options_of(question) is None
 

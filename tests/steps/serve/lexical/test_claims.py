@@ -44,7 +44,9 @@ def test_a_sentence_that_ends_on_a_function_word_is_cut():
     assert not claim_of("The Fantastic The", "What is the alias?").cut
 
 
-@pytest.mark.parametrize("text", ["It depends.", "I'm not sure.", "I cannot answer that.", "That varies.", "Please check the dashboard.", "잘 모르겠습니다."])
+@pytest.mark.parametrize(
+    "text", ["It depends.", "I'm not sure.", "I cannot answer that.", "That varies.", "Please check the dashboard.", "잘 모르겠습니다."]
+)
 def test_refusals(text):
     assert is_refusal(text)
 
@@ -76,7 +78,10 @@ def test_asked_by_leaves_the_value_open():
     assert asked_by("") == "What about that?"
 
 
-@pytest.mark.parametrize("text", ["from" + " " * 100_000 + "x", "i think " * 12_000, "the " * 25_000, '"' * 100_000, "A or " * 20_000, ". " * 50_000, "a. " * 33_000])
+@pytest.mark.parametrize(
+    "text",
+    ["from" + " " * 100_000 + "x", "i think " * 12_000, "the " * 25_000, '"' * 100_000, "A or " * 20_000, ". " * 50_000, "a. " * 33_000],
+)
 def test_hostile_text_is_read_in_time(text):
     began = time.process_time()
     for statement in statements_of(text, text)[:3]:

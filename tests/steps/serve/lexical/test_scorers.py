@@ -9,7 +9,8 @@ from steps.serve.lexical.claims import claim_of
 from steps.serve.lexical.passages import passage_of
 
 QUESTION = "Which port does Silver Falcon use?"
-CONTEXT = "Silver Falcon listens on port 8443.\nSilver Falcon is owned by team Lynx.\nBrisk Otter runs in region Ohio.\nSilver Raven listens on port 7000."
+CONTEXT = "Silver Falcon listens on port 8443.\nSilver Falcon is owned by team Lynx.\nBrisk Otter runs in region Ohio."
+CONTEXT += "\nSilver Raven listens on port 7000."
 BOTH = pytest.mark.parametrize("scorer", [coverage, alignment], ids=["coverage", "alignment"])
 
 
@@ -102,7 +103,10 @@ def test_pronoun_binds_the_value_to_its_subject(scorer):
 
 @BOTH
 def test_korean(scorer):
-    question, context = "실버팔콘은 어떤 포트를 사용하나요?", "실버팔콘은 8443 포트를 사용합니다.\n브리스크오터는 오하이오 리전에서 실행됩니다."
+    question, context = (
+        "실버팔콘은 어떤 포트를 사용하나요?",
+        "실버팔콘은 8443 포트를 사용합니다.\n브리스크오터는 오하이오 리전에서 실행됩니다.",
+    )
     assert entailed(scorer, "실버팔콘은 8443 포트를 사용합니다.", question, context)
     assert not entailed(scorer, "실버팔콘은 9090 포트를 사용합니다.", question, context)
     assert not entailed(scorer, "실버팔콘은 8443 포트를 사용하지 않습니다.", question, context)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from steps.govern.gates import Decision
+from steps.govern.rows import ledger_row, quarantine_row, to_table, trace_row
+from steps.ingest.span import Unreadable
+
+KEY = b"k" * 32
+NOW = datetime(2026, 8, 1, tzinfo=UTC)
+
+
+def test_metadata_that_holds_people_is_not_kept(make_trace):
+    trace = make_trace(
+        trace_id="bob@example.com",
+        session_id="call 010-1234-5678",
+        environment="Bob's laptop bob@example.com",
+        finish_reason="my name is Bob Stone",
+        model="bob@example.com",
+        model_version="203.0.113.7",
+    )
+    row = trace_row(trace, [], KEY, NOW)
+    assert (row["environment"], row["finish_reason"], row["model"], row["model_version"]) == ("", "", "unknown", "")
+    assert len(row["trace_id"]) == len(row["session_id"]) == 64
+    assert ledger_row("bob@example.com", Decision("pii", "pii-email", "masked"), KEY, NOW)["trace_id"] == row["trace_id"]
+
+
+def test_keys_tell_prompts_and_contents_apart(make_trace):
+    one, two = (trace_row(make_trace(answer=answer), [], KEY, NOW) for answer in ("a", "b"))
+    assert one["prompt_key"] == two["prompt_key"]
+    assert one["content_hash"] != two["content_hash"]
+
+
+def test_credentials_of_a_source_are_not_stored():
+    assert quarantine_row(Unreadable("s3://key:secret@bucket/a.json", 3, "not-json"), NOW)["source_uri"] == "s3://bucket/a.json"
+
+
+def test_no_rows_are_a_table_too():
+    assert to_table("quarantine", []).num_rows == 0
