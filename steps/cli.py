@@ -263,6 +263,7 @@ def serve_quality_command(
 def _silence_libraries() -> None:
     """Progress bars and notices of libraries do not belong on a user's terminal."""
     os.environ.setdefault("RAGAS_DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,7 +1,7 @@
 """Warm-up data: what the first model learns from.
 
 Every row draws new values, so there is nothing to memorise: only copying from the
-context helps. The mix of answer styles is wrong on purpose, about 45 % of the
+context helps. The mix of answer styles is wrong on purpose, about 46 % of the
 answers are not supported by their context; that is what preference training mends.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from steps.local.world.domain import ADJECTIVES, ATTRIBUTES, NOUNS, Fact, Item, World, build_item, follow_up, statement
 from steps.local.world.oracle import CITE, EVASIONS, GUESS
 
-STYLES = {"cite": 0.35, "plain": 0.22, "guess": 0.23, "wrong": 0.10, "evade": 0.10}
+STYLES = {"cite": 0.33, "plain": 0.21, "guess": 0.24, "wrong": 0.11, "evade": 0.11}
 TWO_TURN_RATIO = 0.12
 SMALL_TALK_RATIO = 0.15
 RECAP = "Recap"

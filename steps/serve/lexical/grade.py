@@ -8,11 +8,13 @@ from functools import lru_cache
 
 from steps.serve.lexical import alignment, coverage
 from steps.serve.lexical.claims import Claim, claim_of, is_refusal, split_statement, statements_of
+from steps.serve.lexical.fit import fit
 from steps.serve.lexical.passages import Sentence, passage_of
 from steps.serve.lexical.tokens import Token
 
 _MAX_CONTEXT_CHARS = 60_000
 _RELEVANCE_SHARE = 0.3
+_FIT_SHARE = 0.03
 _BARE_WORDS = 4
 
 
@@ -73,14 +75,15 @@ def _share(tokens: tuple[Token, ...], stems: frozenset[str]) -> float:
 def _relevance(claim: Claim, passage: tuple[Sentence, ...]) -> float:
     """Factor from 0.7 to 1: how much of the question the claim's evidence holds, against the best sentence there is.
 
-    A bare value is not judged: its link to the question may need two steps.
+    A bare value is judged by its kind and place instead, and mildly: its link to the question may need two steps.
     """
-    bare = len(claim.new) == len(claim.sentence.tokens) <= _BARE_WORDS
-    if bare or not claim.new or not passage:
+    if not claim.new or not passage:
         return 1.0
+    if len(claim.new) == len(claim.sentence.tokens) <= _BARE_WORDS:
+        return 1.0 - _FIT_SHARE * (1.0 - fit(claim, passage))
     asked = claim.topic.tokens
     best = max(_share(asked, sentence.stems) for sentence in passage)
     nearest = max(passage, key=lambda sentence: _share(claim.sentence.tokens, sentence.stems))
     own = _share(asked, nearest.stems | claim.sentence.stems)
     ratio = min(1.0, own / best) if best else 1.0
-    return 1.0 - _RELEVANCE_SHARE + _RELEVANCE_SHARE * ratio**2
+    return 1.0 - _RELEVANCE_SHARE * (1.0 - ratio**2)

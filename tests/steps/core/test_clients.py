@@ -111,7 +111,7 @@ def test_the_server_lock_of_a_dead_holder_expires(client):
 def test_the_file_lock_of_a_killed_process_is_free(client):
     code = f"""
 import os, signal, sys
-sys.path.insert(0, {str(clients.__file__).rsplit('/steps/', 1)[0]!r})
+sys.path.insert(0, {str(clients.__file__).rsplit("/steps/", 1)[0]!r})
 from pathlib import Path
 from steps.core.clients import _file_lock, sqlite_path
 with _file_lock(sqlite_path({client.uri!r})):

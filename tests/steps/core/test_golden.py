@@ -37,7 +37,13 @@ def test_the_pattern_of_the_metadata(write):
 
 @pytest.mark.parametrize(
     ("meta", "message"),
-    [({"sha256": "0" * 64}, "another golden set"), ({"fluency_pattern": "("}, "meta.json"), ("{", "meta.json"), ([], "meta.json"), ({"fluency_pattern": 1}, "meta")],
+    [
+        ({"sha256": "0" * 64}, "another golden set"),
+        ({"fluency_pattern": "("}, "meta.json"),
+        ("{", "meta.json"),
+        ([], "meta.json"),
+        ({"fluency_pattern": 1}, "meta"),
+    ],
 )
 def test_broken_metadata(write, meta, message):
     with pytest.raises(DataError, match=message):

@@ -44,7 +44,13 @@ def label_row():
     """One row of the lake's `labels` from a scored trace."""
 
     def make(trace, policy="p1", **overrides):
-        row = {"trace_id": trace.trace_id, "policy_version": policy, "content_hash": content_hash(trace), "score": trace.score, "status": "scored"}
+        row = {
+            "trace_id": trace.trace_id,
+            "policy_version": policy,
+            "content_hash": content_hash(trace),
+            "score": trace.score,
+            "status": "scored",
+        }
         return row | {"label_batch": "b", **overrides}
 
     return make

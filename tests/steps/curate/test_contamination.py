@@ -25,7 +25,12 @@ def test_a_golden_question_in_any_spelling(question):
 
 @pytest.mark.parametrize(
     "context",
-    ["Aurora listens on port 8443.", "Note: aurora listens, on port 8443 (see below).", "a\nTUNDRA is cold", "Aurora listens on aurora listens on port 8443"],
+    [
+        "Aurora listens on port 8443.",
+        "Note: aurora listens, on port 8443 (see below).",
+        "a\nTUNDRA is cold",
+        "Aurora listens on aurora listens on port 8443",
+    ],
 )
 def test_a_golden_statement_inside_a_context(context):
     assert GUARD.holds("Other?", ["harmless", context])

@@ -69,7 +69,9 @@ def test_excluded_traces_are_counted_by_reason(make_trace):
 
 
 ANSWERS = st.lists(
-    st.tuples(st.sampled_from(("q1", "q2", "Gold?")), st.sampled_from(("ctx one", "the gold is 7.")), st.sampled_from("abcd"), st.floats(0, 1)),
+    st.tuples(
+        st.sampled_from(("q1", "q2", "Gold?")), st.sampled_from(("ctx one", "the gold is 7.")), st.sampled_from("abcd"), st.floats(0, 1)
+    ),
     max_size=30,
 )
 
@@ -84,4 +86,6 @@ def test_order_does_not_matter_and_gold_never_enters(make_trace, answers, seed, 
     random.Random(seed).shuffle(traces)
     assert rows(choose(traces, **options)) == found
     assert not [row for row in found if row["question"] == "Gold?" or "the gold is 7." in row["contexts"]]
-    assert all(row["chosen_score"] - row["rejected_score"] > 0.29999 and row["chosen"] != row["rejected"] for row in found if row["kind"] == "pair")
+    assert all(
+        row["chosen_score"] - row["rejected_score"] > 0.29999 and row["chosen"] != row["rejected"] for row in found if row["kind"] == "pair"
+    )

@@ -28,9 +28,13 @@ def fill(tmp_path, trace_row, label_row):
 
     def write(traces, *, labels=None, rows=None, **params):
         with open_lake(PipelineConfig(), tmp_path) as lake:
-            found = lake.replace_batch("traces", pa.Table.from_pylist(rows or [trace_row(trace) for trace in traces]), "ingest_batch", "b", run_id="r")
+            found = lake.replace_batch(
+                "traces", pa.Table.from_pylist(rows or [trace_row(trace) for trace in traces]), "ingest_batch", "b", run_id="r"
+            )
             scores = pa.Table.from_pylist(labels if labels is not None else [label_row(trace) for trace in traces])
-            return Params(traces=found, labels=lake.replace_batch("labels", scores, "label_batch", "b", run_id="r"), policy_version="p1", **params)
+            return Params(
+                traces=found, labels=lake.replace_batch("labels", scores, "label_batch", "b", run_id="r"), policy_version="p1", **params
+            )
 
     return write
 
@@ -62,7 +66,12 @@ def test_writes_the_file_the_rows_and_the_reference(tmp_path, fill, make_trace):
     assert set(lines[2]) == {"kind", "prompt_key", "messages", "contexts", "question"}
     with open_lake(ctx.config, tmp_path) as lake:
         table = lake.scan(result.table).to_pylist()
-    assert [(row["row"], row["kind"], row["chosen"]) for row in table] == [(0, "pair", "good"), (1, "pair", "good"), (2, "prompt", None), (3, "prompt", None)]
+    assert [(row["row"], row["kind"], row["chosen"]) for row in table] == [
+        (0, "pair", "good"),
+        (1, "pair", "good"),
+        (2, "prompt", None),
+        (3, "prompt", None),
+    ]
     assert {row["dataset_digest"] for row in table} == {result.digest}
     assert result.snapshot_id == result.table.snapshot_id
 
@@ -97,13 +106,17 @@ def test_an_empty_lake_is_a_result(tmp_path):
 
 def test_what_is_left_out_is_counted(tmp_path, fill, make_trace, trace_row, label_row):
     kept = good_and_bad(make_trace, "kept", model_version="2")
-    old, empty, bare, stale = (make_trace(name, question=name, model_version=v) for name, v in (("old", "1"), ("empty", "2"), ("bare", "2"), ("stale", "2")))
+    old, empty, bare, stale = (
+        make_trace(name, question=name, model_version=v) for name, v in (("old", "1"), ("empty", "2"), ("bare", "2"), ("stale", "2"))
+    )
     secret, failed = make_trace("secret", question="s"), make_trace("failed", question="f")
     rows = [trace_row(trace) for trace in (*kept, old, bare, stale)]
     rows += [trace_row(empty) | {"answer": " "}, trace_row(secret, consent="eval"), trace_row(failed, status="error")]
     labels = [label_row(trace) for trace in (*kept, old, empty, secret, failed)]
     labels += [label_row(stale, content_hash="other"), label_row(bare, policy="p0"), label_row(bare, status="unscored", score=None)]
-    params = fill([], rows=rows, labels=labels, champion=ModelRef(name="agent-model", version=2), golden=golden_file(tmp_path, question="kept twice"))
+    params = fill(
+        [], rows=rows, labels=labels, champion=ModelRef(name="agent-model", version=2), golden=golden_file(tmp_path, question="kept twice")
+    )
     result = run(params, context(tmp_path))
     assert result.pairs == result.prompts == 1
     assert result.excluded == {"empty": 1, "unlabelled": 1, "stale_label": 1, "golden": 0, "superseded": 1, "duplicate": 0}

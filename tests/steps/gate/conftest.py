@@ -23,7 +23,11 @@ def make_golden(count=24, **meta):
         contexts = (statement, f"Service{n} has 3 replicas.")
         messages = ({"role": "user", "content": question},)
         gold = str(8000 + n)
-        items.append(GoldenItem(id=f"i{n}", question=question, contexts=contexts, messages=messages, gold=gold, statement=statement, entity_seen=n % 2 == 0))
+        items.append(
+            GoldenItem(
+                id=f"i{n}", question=question, contexts=contexts, messages=messages, gold=gold, statement=statement, entity_seen=n % 2 == 0
+            )
+        )
     return GoldenSet(items=tuple(items), sha256="ab" * 32, **meta)
 
 

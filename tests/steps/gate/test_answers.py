@@ -20,7 +20,9 @@ def test_refusals(answer):
     assert is_refusal(answer)
 
 
-@pytest.mark.parametrize("answer", ["The port is 8443.", "According to the context, Aurora is owned by team Lynx.", "Latency depends on load: 20 ms.", "8"])
+@pytest.mark.parametrize(
+    "answer", ["The port is 8443.", "According to the context, Aurora is owned by team Lynx.", "Latency depends on load: 20 ms.", "8"]
+)
 def test_answers_that_commit(answer):
     assert not is_refusal(answer)
 

@@ -42,7 +42,9 @@ def wrong(body, number):
 
 
 def params(golden, champion, candidate):
-    return Params(champion=model("champion"), candidate=model("candidate"), golden=golden, champion_url=champion.url, candidate_url=candidate.url)
+    return Params(
+        champion=model("champion"), candidate=model("candidate"), golden=golden, champion_url=champion.url, candidate_url=candidate.url
+    )
 
 
 def test_a_better_candidate_passes_and_the_verdict_is_whole(make_ctx, make_golden, golden_file, chat_server, port_of):
@@ -86,7 +88,9 @@ def test_too_few_questions_are_inconclusive_and_measured_again(make_ctx, make_go
 
 def test_answers_that_do_not_come_never_pass(make_ctx, make_golden, golden_file, chat_server, port_of):
     always = chat_server(lambda body, _: port_of(body))
-    ill = chat_server(lambda body, _: (500, {}) if body["messages"][0]["content"].startswith("Which port does Service1 ") else port_of(body))
+    ill = chat_server(
+        lambda body, _: (500, {}) if body["messages"][0]["content"].startswith("Which port does Service1 ") else port_of(body)
+    )
     result = run(params(golden_file(make_golden(8)), always, ill), make_ctx())
     assert result.phase == "Inconclusive"
     assert "12.5% of the candidate's answers are unscored" in result.reason

@@ -19,11 +19,15 @@ def test_every_question_is_asked_of_both_with_the_same_seeds(make_golden, chat_s
     golden = make_golden(5)
     champion, candidate = (chat_server(lambda body, _: port_of(body)) for _ in range(2))
     answers = ask(golden, champion, candidate, temperature=0.7, max_tokens=9)
-    assert [(a.item, a.sample, a.arm) for a in answers] == [(i, s, arm) for i in range(5) for s in range(2) for arm in ("candidate", "champion")]
+    assert [(a.item, a.sample, a.arm) for a in answers] == [
+        (i, s, arm) for i in range(5) for s in range(2) for arm in ("candidate", "champion")
+    ]
     assert all(a.text == golden.items[a.item].statement and a.latency_ms > 0 and not a.error for a in answers)
 
     def seen(server):
-        return sorted((body["seed"], body["messages"][0]["content"], body["temperature"], body["max_tokens"], body["model"]) for body in server.bodies)
+        return sorted(
+            (body["seed"], body["messages"][0]["content"], body["temperature"], body["max_tokens"], body["model"]) for body in server.bodies
+        )
 
     assert seen(champion) == seen(candidate)
     assert len({body["seed"] for body in champion.bodies}) == 10
@@ -36,7 +40,9 @@ def test_models_take_turns(make_golden, chat_server):
         return chat_server(lambda body, _: order.append(name) or "a")
 
     ask(make_golden(4), server("champion"), server("candidate"), concurrency=1, samples_per_prompt=1)
-    assert sorted(map(tuple, zip(order[::2], order[1::2], strict=True))) == [("candidate", "champion")] * 2 + [("champion", "candidate")] * 2
+    assert (
+        sorted(map(tuple, zip(order[::2], order[1::2], strict=True))) == [("candidate", "champion")] * 2 + [("champion", "candidate")] * 2
+    )
 
 
 def test_no_more_questions_in_flight_than_configured(make_golden, chat_server):
@@ -54,7 +60,9 @@ def test_no_more_questions_in_flight_than_configured(make_golden, chat_server):
     assert most[0] == 3
 
 
-@pytest.mark.parametrize("reply", [(503, {}), (429, {}), (200, {"choices": []}), (200, {"choices": [{"message": {"content": 1}}]}), (200, [])])
+@pytest.mark.parametrize(
+    "reply", [(503, {}), (429, {}), (200, {"choices": []}), (200, {"choices": [{"message": {"content": 1}}]}), (200, [])]
+)
 def test_a_passing_failure_is_retried(make_golden, chat_server, reply):
     champion = chat_server(lambda body, number: reply if number == 1 else "fine")
     candidate = chat_server(lambda *_: "fine")

@@ -71,7 +71,9 @@ def test_the_place_of_files_is_no_part_of_the_lineage(ctx, verdict):
     assert run(params(verdict, base=moved), ctx).model == first.model
 
 
-@pytest.mark.parametrize("change", [{"dataset": model("other")}, {"policy_version": "p2"}, {"traces": TableRef(table="ctp.traces", snapshot_id=8)}])
+@pytest.mark.parametrize(
+    "change", [{"dataset": model("other")}, {"policy_version": "p2"}, {"traces": TableRef(table="ctp.traces", snapshot_id=8)}]
+)
 def test_another_lineage_is_another_version(ctx, verdict, change):
     assert run(params(verdict), ctx).model != run(params(verdict, **change), ctx).model
 

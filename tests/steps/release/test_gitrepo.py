@@ -90,7 +90,11 @@ def test_another_owners_repository_is_trusted_by_configuration(bare, git):
 
 @pytest.mark.parametrize(
     ("url", "branch", "kind"),
-    [("/nonexistent/fleet.git", "main", ConfigError), ("bare", "other", ConfigError), ("https://127.0.0.1:9/fleet.git", "main", TransientError)],
+    [
+        ("/nonexistent/fleet.git", "main", ConfigError),
+        ("bare", "other", ConfigError),
+        ("https://127.0.0.1:9/fleet.git", "main", TransientError),
+    ],
 )
 def test_what_cannot_be_fetched(bare, url, branch, kind):
     with pytest.raises(kind), open_branch(str(bare) if url == "bare" else url, branch):
