@@ -8,9 +8,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKDIR ?= work
 ARGS ?=
+DOCKER ?= docker
+
+include versions.env
+PYTHON_BASE := $(PYTHON_IMAGE)$(if $(PYTHON_IMAGE_DIGEST),@$(PYTHON_IMAGE_DIGEST))
+BUILD = $(DOCKER) build --file steps/Dockerfile --build-arg PYTHON_IMAGE=$(PYTHON_BASE)
 
 help: ## Show the targets
-	@grep -hE '^[a-zA-Z_%-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-zA-Z0-9_%-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11"; exit 78; }
@@ -36,13 +41,18 @@ test: $(VENV)/.dev ## Run every test
 lint: $(VENV)/.dev ## Ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy steps
+	$(BIN)/mypy steps workflows
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+render: $(VENV)/.dev ## Write workflows/rendered from the sources and the environments' values
+	$(BIN)/python -m workflows.render
+
+# Under another hash seed than the machine's own: what is committed must not depend on it.
 check: lint ## Everything that must be clean before a commit, but for the tests
+	PYTHONHASHSEED=1 $(BIN)/python -m workflows.render --check
 
 bench: $(VENV)/.dev ## Every measurement of bench/; bench-NAME runs one
 	$(BIN)/python -m bench.run
@@ -50,7 +60,26 @@ bench: $(VENV)/.dev ## Every measurement of bench/; bench-NAME runs one
 bench-%: $(VENV)/.dev
 	$(BIN)/python -m bench.run $*
 
+image-digests: ## Ask the registry for the digest of the base image and pin it in versions.env
+	@digest=$$($(DOCKER) buildx imagetools inspect '$(PYTHON_IMAGE)' --format '{{.Manifest.Digest}}'); \
+	[[ $$digest =~ ^sha256:[0-9a-f]{64}$$ ]] || { echo "the registry gave no digest of $(PYTHON_IMAGE): $$digest"; exit 75; }; \
+	sed -i.old "s|^PYTHON_IMAGE_DIGEST=.*|PYTHON_IMAGE_DIGEST=$$digest|" versions.env && rm versions.env.old; \
+	echo "$(PYTHON_IMAGE)@$$digest"
+
+images: ## Build the images: kind (CPU), base, train-trl (CUDA)
+	$(if $(PYTHON_IMAGE_DIGEST),,@echo "PYTHON_IMAGE_DIGEST is empty: building on the tag $(PYTHON_IMAGE); run make image-digests to pin it" >&2)
+	$(MAKE) image-kind
+	$(BUILD) --target base --tag $(IMAGE_REPOSITORY)-base:$(IMAGE_TAG) .
+	$(BUILD) --target train-trl --tag $(IMAGE_REPOSITORY)-train-trl:$(IMAGE_TAG) .
+
+image-kind: ## Build only the one image of the kind environment
+	$(BUILD) --target train-trl --build-arg TORCH_INDEX_URL=$(TORCH_CPU_INDEX_URL) --tag $(IMAGE_REPOSITORY):$(IMAGE_TAG) .
+
+e2e: $(VENV)/.dev ## Drive the cluster of KUBECONFIG with the image CTP_E2E_IMAGE (docs/e2e.md)
+	@: $${KUBECONFIG:?name a cluster} $${CTP_E2E_IMAGE:?name the image on its node}
+	$(BIN)/python -m pytest -q tests/e2e $(ARGS)
+
 clean: ## Remove the virtual environment and the work folder
 	rm -rf $(VENV) $(WORKDIR)
 
-.PHONY: help install demo test lint format check bench clean
+.PHONY: help install demo test lint format render check bench images image-digests image-kind e2e clean

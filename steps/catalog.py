@@ -1,4 +1,4 @@
-"""Every step there is, in pipeline order. Read this to know what exists."""
+"""Every step there is: those of the loop in its order, then those around it. Read this to know what exists."""
 
 from __future__ import annotations
 
@@ -16,6 +16,37 @@ STEPS: tuple[StepSpec, ...] = (
     StepSpec("release", "steps.release.step", "commit the new model pin to Git"),
 )
 
+# The same work as `govern` and `label`, cut so that many pods share it and one commits.
+FAN_OUT_STEPS: tuple[StepSpec, ...] = (
+    StepSpec("govern-shard", "steps.govern.shard", "read one unit through the gates into data files"),
+    StepSpec("govern-commit", "steps.govern.commit", "commit what all govern shards wrote"),
+    StepSpec("label-plan", "steps.label.plan", "divide the traces that lack a label into shares"),
+    StepSpec("label-shard", "steps.label.shard", "score one share of the traces into files"),
+    StepSpec("label-commit", "steps.label.commit", "commit what all label shards scored"),
+)
+
+# What a workflow needs around the loop.
+WORKFLOW_STEPS: tuple[StepSpec, ...] = (
+    StepSpec("check-params", "steps.approval.check_params", "refuse wrong workflow parameters at once"),
+    StepSpec("resolve", "steps.approval.resolve", "fix champion, base model, golden set and snapshot of a run"),
+    StepSpec("estimate", "steps.approval.estimate", "estimate what the training will cost"),
+    StepSpec("approve", "steps.approval.approve", "record a person's decision"),
+    StepSpec("reject", "steps.approval.reject", "end a declined run with exit code 65"),
+    StepSpec("record-outcome", "steps.upkeep.record_outcome", "record how a workflow ended and notify"),
+)
+
+# What operators and schedules run.
+OPERATORS_STEPS: tuple[StepSpec, ...] = (
+    StepSpec("backfill", "steps.ingest.backfill", "plan the trace files of a range of days"),
+    StepSpec("erase", "steps.upkeep.erase", "take one user's data out of the lake and keep it out"),
+    StepSpec("maintain", "steps.upkeep.maintain", "retention, compaction, snapshot expiry, file clean-up"),
+    StepSpec("backtest", "steps.label.backtest", "try a changed reward policy on past traces"),
+    StepSpec("reconcile", "steps.release.reconcile", "make pin and champion agree with the Rollout"),
+    StepSpec("rollback", "steps.release.rollback", "put an earlier model version back"),
+)
+
+ALL_STEPS: tuple[StepSpec, ...] = (*STEPS, *FAN_OUT_STEPS, *WORKFLOW_STEPS, *OPERATORS_STEPS)
+
 
 def find_step(name: str) -> StepSpec:
     """Return the step called `name`.
@@ -23,7 +54,7 @@ def find_step(name: str) -> StepSpec:
     Raises:
         UsageError: no step has that name.
     """
-    for spec in STEPS:
+    for spec in ALL_STEPS:
         if spec.name == name:
             return spec
-    raise UsageError(f"no step is called {name!r}; steps are: {', '.join(spec.name for spec in STEPS)}")
+    raise UsageError(f"no step is called {name!r}; steps are: {', '.join(spec.name for spec in ALL_STEPS)}")

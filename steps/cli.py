@@ -5,20 +5,20 @@ Heavy modules are imported inside the commands, so that `ctp --help` stays quick
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from steps import cli_operators
+from steps.cli_options import DEFAULT_WORKDIR, LAPTOP, ConfigOption, JsonOption, SetOption, WorkdirOption
+from steps.cli_options import emit as _emit
+from steps.cli_options import settings as _config
 from steps.errors import EXIT_BUG, EXIT_USAGE, PipelineError, UsageError, classify
-
-if TYPE_CHECKING:
-    from steps.config import PipelineConfig
 
 app = typer.Typer(
     name="ctp",
@@ -30,24 +30,6 @@ app = typer.Typer(
 )
 serve = typer.Typer(help="Run one of the servers of the loop.", no_args_is_help=True)
 app.add_typer(serve, name="serve")
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with the configuration.", show_default=False)]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override one value, as in train.method=grpo.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-WorkdirOption = Annotated[Path, typer.Option("--workdir", help="Folder that holds everything the loop writes.")]
-
-DEFAULT_WORKDIR = Path("work")
-LAPTOP = Path(__file__).parent / "local" / "laptop.yaml"
-
-
-def _config(path: Path | None, overrides: list[str] | None, profile: Path | None = None) -> PipelineConfig:
-    from steps.config import load_config
-
-    return load_config(path, tuple(overrides or ()), profile)
-
-
-def _emit(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def _split_params(arguments: list[str]) -> dict[str, str]:
@@ -80,6 +62,7 @@ def step(
     workdir: WorkdirOption = DEFAULT_WORKDIR,
     run_id: Annotated[str, typer.Option(help="Run that the step belongs to.")] = "manual",
     result_file: Annotated[Path | None, typer.Option(help="Write the result JSON here, atomically.", show_default=False)] = None,
+    outputs_dir: Annotated[Path | None, typer.Option(help="Write each result field to its own file here.", show_default=False)] = None,
 ) -> None:
     """Run one step of the pipeline; its parameters follow as --name=value."""
     from steps.local.console import describe_step, list_steps
@@ -96,7 +79,7 @@ def step(
 
     settings = _config(config, overrides)
     ctx = StepContext(config=settings, run_id=run_id, workdir=workdir.resolve())
-    result = run_step(find_step(name), _split_params(context.args), ctx, result_file)
+    result = run_step(find_step(name), _split_params(context.args), ctx, result_file, outputs_dir)
     if result_file is None:
         typer.echo(result.model_dump_json(indent=2))
 
@@ -126,11 +109,44 @@ def run(
 
 
 @app.command()
-def status(workdir: WorkdirOption = DEFAULT_WORKDIR, as_json: JsonOption = False) -> None:
-    """Show runs, tables, champion and canary of a work folder."""
+def status(
+    workdir: WorkdirOption = DEFAULT_WORKDIR, config: ConfigOption = None, overrides: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Show runs, tables, champion, candidate and released model."""
     from steps.local.console import show_status
 
-    show_status(workdir.resolve(), as_json=as_json)
+    show_status(_config(config, overrides, LAPTOP), workdir.resolve(), as_json=as_json)
+
+
+@app.command()
+def bootstrap(
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    seed: Annotated[int, typer.Option(help="Seed of the sample domain and its first model.", min=0)] = 0,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register and pin the first model where none serves yet, and write the sample domain's golden questions."""
+    from steps.local.bootstrap import bootstrap as begin
+
+    result = begin(_config(config, overrides, LAPTOP), workdir.resolve(), seed=seed, quiet=as_json)
+    _emit(result) if as_json else typer.echo("\n".join(f"{key}: {value}" for key, value in result.items()))
+
+
+@app.command()
+def traffic(
+    to: Annotated[Path, typer.Option(help="Folder for the OTLP span files; a trace source of the next ingest.")],
+    name: Annotated[str, typer.Option(help="Part of every trace id: the same name asks the same again.")] = "traffic",
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the sample domain's users ask the champion, to have traces where no real user is."""
+    from steps.local.bootstrap import traffic as ask
+
+    result = ask(_config(config, overrides, LAPTOP), workdir.resolve(), to=to.resolve(), name=name, quiet=as_json)
+    _emit(result) if as_json else typer.echo("\n".join(f"{key}: {value}" for key, value in result.items()))
 
 
 @app.command()
@@ -258,6 +274,9 @@ def serve_quality_command(
         port_file=port_file,
         watch_stdin=watch_stdin,
     )
+
+
+cli_operators.add_commands(app)
 
 
 def _silence_libraries() -> None:

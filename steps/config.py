@@ -100,6 +100,8 @@ class LabelConfig(Frozen):
     weights: RewardWeights = RewardWeights()
     batch_rows: int = Field(default=500, ge=1, description="labels are committed to the lake this many at a time")
     max_failed_ratio: float = Field(default=0.2, ge=0, le=1, description="stop when more of the last 200 traces failed")
+    shard_traces: int = Field(default=5000, ge=1, description="a cluster labels about this many traces in one pod")
+    max_shards: int = Field(default=16, ge=1, le=256, description="most pods that label at once")
 
 
 class CurateConfig(Frozen):
@@ -199,6 +201,24 @@ class ReleaseConfig(Frozen):
     environment: str = "kind"
 
 
+class UpkeepConfig(Frozen):
+    """Retention, compaction and clean-up of the lake."""
+
+    retention_days: int = Field(default=90, ge=1, description="older traces, their labels and datasets are deleted")
+    snapshot_days: int = Field(default=14, ge=0, description="snapshots younger than this stay readable; tagged ones stay until untagged")
+    inflight_hours: float = Field(
+        default=24.0, ge=0, description="no unreferenced file younger than this is deleted: it may be a write in progress"
+    )
+    compact_files: int = Field(default=8, ge=2, description="a closed date with more data files in one partition is rewritten")
+
+
+class NotifyConfig(Frozen):
+    """Who is told how a workflow ended."""
+
+    webhook_url_file: str = Field(default="", description="mounted file holding the URL that gets a JSON POST; empty: nobody is told")
+    timeout_s: float = Field(default=10.0, gt=0, le=60)
+
+
 class CostConfig(Frozen):
     """Prices used in estimates, in US dollars."""
 
@@ -233,6 +253,8 @@ class PipelineConfig(Frozen):
     registry: RegistryConfig = RegistryConfig()
     release: ReleaseConfig = ReleaseConfig()
     cost: CostConfig = CostConfig()
+    upkeep: UpkeepConfig = UpkeepConfig()
+    notify: NotifyConfig = NotifyConfig()
     world: WorldConfig = WorldConfig()
 
     @model_validator(mode="after")
@@ -243,9 +265,9 @@ class PipelineConfig(Frozen):
         return self
 
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 over every value that shapes a result; where a judge listens does not."""
-        endpoints = {"base_url", "embedding_base_url"}
-        values = self.model_dump(mode="json", exclude={"reward_judge": endpoints, "gate_judge": endpoints})
+        """First 12 hex digits of the SHA-256 over every value that shapes a result; where a judge listens, upkeep and notices do not."""
+        endpoints = {"base_url": True, "embedding_base_url": True}
+        values = self.model_dump(mode="json", exclude={"reward_judge": endpoints, "gate_judge": endpoints, "upkeep": True, "notify": True})
         return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:12]
 
 

@@ -54,7 +54,7 @@ class Stage:
 PIPELINE: tuple[Stage, ...] = (
     Stage("ingest", "ingest", inputs=_bind(sources="run.sources")),
     Stage("govern", "govern", needs=("ingest",), inputs=_bind(units="ingest.units")),
-    Stage("label", "label", needs=("govern",), inputs=_bind(traces="govern.traces")),
+    Stage("label", "label", needs=("govern",), inputs=_bind(traces="govern.traces", since="run.since", until="run.until")),
     Stage(
         "curate",
         "curate",
@@ -65,6 +65,8 @@ PIPELINE: tuple[Stage, ...] = (
             policy_version="label.policy_version",
             golden="run.golden",
             champion="run.champion",
+            since="run.since",
+            until="run.until",
         ),
     ),
     Stage(
@@ -79,7 +81,7 @@ PIPELINE: tuple[Stage, ...] = (
         needs=("approve-train",),
         inputs=_bind(
             dataset="curate.dataset",
-            base="run.champion_artifact",
+            base="run.base",
             method="run.method",
             approved_digest="approve-train.digest",
         ),
@@ -103,7 +105,7 @@ PIPELINE: tuple[Stage, ...] = (
         when=Condition("gate", "phase", "Successful"),
         inputs=_bind(
             model="train.model",
-            base="run.champion_artifact",
+            base="run.base",
             dataset="curate.dataset",
             verdict="gate.verdict",
             gate_phase="gate.phase",
@@ -129,6 +131,7 @@ PIPELINE: tuple[Stage, ...] = (
             approved_by="approve-deploy.by",
             expected_current="run.champion",
             verdict="gate.verdict",
+            approved_digest="approve-deploy.digest",
         ),
     ),
 )

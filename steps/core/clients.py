@@ -1,4 +1,4 @@
-"""The door to third-party services: the MLflow model registry.
+"""The door to third-party services: the MLflow model registry and the Kubernetes API.
 
 Nothing is imported or opened before a factory is called. Every failure leaves here
 as a typed error, so that no stage reads a foreign library's messages.
@@ -260,3 +260,39 @@ class RegistryClient:
             except Exception as error:
                 if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
                     raise
+
+
+def rollout(namespace: str, name: str) -> dict[str, Any]:
+    """An Argo Rollout as the Kubernetes API has it, by the pod's service account or the local kubeconfig.
+
+    Raises:
+        ConfigError: the package `kubernetes` is not installed, or there is neither a service account nor a kubeconfig.
+        AccessError: the API refuses the account.
+        DataError: there is no such Rollout.
+        TransientError: the API does not answer.
+    """
+    try:
+        from kubernetes import client, config
+    except ImportError:
+        raise ConfigError("kubernetes is not installed: install the extra `cluster`, or pass the Rollout as --status") from None
+    try:
+        config.load_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException as error:
+        said = " ".join(str(error).split())[:200]
+        raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or pass the Rollout as --status") from error
+    what = f"rollout {namespace}/{name}"
+    try:
+        place = ("argoproj.io", "v1alpha1", namespace, "rollouts", name)
+        found: Any = client.CustomObjectsApi().get_namespaced_custom_object(*place, _request_timeout=30)
+        return dict(found)
+    except client.ApiException as error:
+        if error.status in (401, 403):
+            refused = f"{what}: the Kubernetes API refuses it (HTTP {error.status})"
+            raise AccessError(f"{refused}: let this service account get rollouts") from error
+        if error.status == 404:
+            raise DataError(f"{what}: there is none: check --namespace and --rollout") from error
+        raise TransientError(f"{what}: the Kubernetes API answers HTTP {error.status}: run the same command again") from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("urllib3", "kubernetes") and not isinstance(error, OSError):
+            raise
+        raise TransientError(f"{what}: the Kubernetes API does not answer ({type(error).__name__}): run the same command again") from error

@@ -14,15 +14,15 @@ import random
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steps.core.files import canonical_json
 from steps.core.lake_catalog import open_catalog, storage_errors, unless
-from steps.core.lake_rows import conform, empty_rows, row_filter, with_columns, without_known
+from steps.core.lake_rows import conform, either, empty_rows, row_filter, with_columns, without_known
 from steps.core.refs import TableRef
 from steps.core.schemas import TABLES, TableSchema, arrow_schema, table_properties
 from steps.errors import DataError, TransientError
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from steps.config import PipelineConfig
+    from steps.core.lake_files import StagedFile
     from steps.core.lake_rows import Where
 
 COMMIT_TRIES = 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,22 +123,24 @@ class Lake:
         table: str,
         rows: pa.Table,
         batch_column: str,
-        batch_id: str,
+        batch_id: str | tuple[str, ...],
         *,
         run_id: str,
         watermarks: Mapping[str, str] | None = None,
         unique_by: str = "",
+        replacing: Where = None,
     ) -> TableRef:
-        """Put `rows` in the place of the batch, in one commit; the same call again leaves the same rows.
+        """Put `rows` in the place of the batch or batches, in one commit; the same call again leaves the same rows.
 
         Args:
             table: which table; it is created or given its new columns when needed.
             rows: any subset of the table's columns that has the required ones; a missing batch column is filled in.
             batch_column: the column that holds the batch id.
-            batch_id: which rows are replaced.
+            batch_id: which rows are replaced; with several, every row names its own.
             run_id: recorded as `ctp.run-id` in the snapshot summary.
             watermarks: recorded as `ctp.watermark.<key>` in the snapshot summary.
             unique_by: rows whose value in this column stands in another batch of the committed snapshot are left out.
+            replacing: rows of other batches that go in the same commit.
 
         Raises:
             DataError: the rows do not fit the table.
@@ -145,22 +149,98 @@ class Lake:
         import pyarrow as pa
 
         schema = self.schema(table)
-        if batch_column not in rows.column_names:
+        if batch_column not in rows.column_names and isinstance(batch_id, str):
             rows = rows.append_column(batch_column, pa.array([batch_id] * rows.num_rows, pa.string()))
         rows = conform(rows, schema)
-        summary = {"ctp.run-id": run_id, "ctp.batch-id": batch_id, **{f"ctp.watermark.{k}": v for k, v in (watermarks or {}).items()}}
+        replaced = row_filter({batch_column: batch_id})
+        if replacing is not None:
+            replaced = either(replaced, replacing)
+        named = batch_id if isinstance(batch_id, str) else f"{len(batch_id)} batches"
+        summary = {"ctp.run-id": run_id, "ctp.batch-id": named, **{f"ctp.watermark.{k}": v for k, v in (watermarks or {}).items()}}
 
         def attempt(opened: Table) -> None:
             fresh = without_known(opened, rows, unique_by, batch_column, batch_id) if unique_by else rows
-            opened.overwrite(fresh, overwrite_filter=row_filter({batch_column: batch_id}), snapshot_properties=summary)
+            opened.overwrite(fresh, overwrite_filter=replaced, snapshot_properties=summary)
 
         return self._commit(schema, attempt)
+
+    def write_files(self, table: str, rows: pa.Table, name: str) -> list[StagedFile]:
+        """Write rows as data files that no snapshot holds yet, one for each partition; see `adopt_files`.
+
+        Raises:
+            DataError: the rows do not fit the table.
+        """
+        from steps.core.lake_files import write_files
+
+        schema = self.schema(table)
+        with storage_errors(f"table {self._namespace}.{schema.name}"):
+            return write_files(self._ensure(schema), conform(rows, schema), schema, name)
+
+    def read_files(self, table: str, paths: Iterable[str], columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        """The rows of each staged file, in these columns."""
+        from steps.core.lake_files import read_file
+
+        schema = self.schema(table)
+        with storage_errors(f"table {self._namespace}.{schema.name}"):
+            opened = self._ensure(schema)
+            for path in paths:
+                yield read_file(opened, path, columns)
+
+    def adopt_files(
+        self,
+        table: str,
+        choose: Callable[[Table], list[str]],
+        batch_column: str,
+        batch_ids: tuple[str, ...],
+        *,
+        run_id: str,
+    ) -> TableRef:
+        """Make staged files the whole content of some batches, in one commit that reads no row of them.
+
+        Args:
+            table: which table.
+            choose: given the table as it is at the commit, returns the files; it runs again after a lost race.
+            batch_column: the column that holds the batch id.
+            batch_ids: the batches that the files replace.
+            run_id: recorded as `ctp.run-id` in the snapshot summary.
+
+        Raises:
+            TransientError: other writers won every one of 20 races.
+        """
+        from steps.core.lake_files import adopt_files
+
+        summary = {"ctp.run-id": run_id, "ctp.batch-id": f"{len(batch_ids)} batches"}
+        batches = row_filter({batch_column: batch_ids})
+        return self._commit(self.schema(table), lambda opened: adopt_files(opened, choose(opened), batches, summary))
 
     def delete_rows(self, table: str, where: Where, *, run_id: str) -> TableRef:
         """Delete the rows that match, in one commit. Old snapshots still hold them until they are expired."""
         schema = self.schema(table)
         condition = row_filter(where)
         return self._commit(schema, lambda opened: opened.delete(condition, snapshot_properties={"ctp.run-id": run_id}))
+
+    def delete_for_good(self, table: str, where: Where, *, run_id: str) -> None:
+        """Delete the rows that match, then the snapshots and files that may still hold them.
+
+        For conditions on columns with full statistics, such as a batch: others would take too many snapshots along.
+        """
+        from steps.core.lake_upkeep import purge_matching
+
+        self.delete_rows(table, where, run_id=run_id)
+        self.upkeep(table, lambda opened: purge_matching(opened, row_filter(where)))
+
+    def upkeep(self, table: str, work: Callable[[Table], T]) -> T | None:
+        """Run maintenance on a table as it is now; None when it was never made. `work` must bear to be repeated.
+
+        Raises:
+            TransientError: other writers won every one of 20 races.
+        """
+        schema = self.schema(table)
+        if self._load(schema) is None:
+            return None
+        results: list[T] = []
+        self._commit(schema, lambda opened: results.append(work(opened)))
+        return results[-1]
 
     def append_run_record(self, run_id: str, stage: str, payload: Mapping[str, Any], *, key: str = "") -> TableRef:
         """Add a record of a run; a record of the same `key` is replaced (default: always a new record)."""

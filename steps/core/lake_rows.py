@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from steps.core.schemas import TableSchema, arrow_schema
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     Where = str | BooleanExpression | Mapping[str, Any] | None
+
+# First and last day, both included; None: no bound.
+Window = tuple[date | None, date | None]
 
 
 def row_filter(where: Where) -> BooleanExpression:
@@ -43,6 +47,27 @@ def row_filter(where: Where) -> BooleanExpression:
         else:
             term = terms.EqualTo(column, value)
         result = terms.And(result, term)
+    return result
+
+
+def either(one: Where, other: Where) -> BooleanExpression:
+    """A filter that keeps what one of two keeps."""
+    from pyiceberg.expressions import Or
+
+    combine: Any = Or
+    result: BooleanExpression = combine(row_filter(one), row_filter(other))
+    return result
+
+
+def in_window(where: Where, window: Window) -> BooleanExpression:
+    """A filter that also keeps to the days of a window, by the column `date`."""
+    from pyiceberg.expressions import And, GreaterThanOrEqual, LessThanOrEqual
+
+    bounds: Any = (GreaterThanOrEqual, LessThanOrEqual)
+    result = row_filter(where)
+    for bound, day in zip(bounds, window, strict=True):
+        if day is not None:
+            result = And(result, bound("date", day.isoformat()))
     return result
 
 
@@ -98,7 +123,7 @@ def with_columns(rows: pa.Table, names: tuple[str, ...], schema: TableSchema) ->
     return pa.table(arrays, names=list(names))
 
 
-def without_known(opened: Table, rows: pa.Table, column: str, batch_column: str, batch_id: str) -> pa.Table:
+def without_known(opened: Table, rows: pa.Table, column: str, batch_column: str, batch_id: str | tuple[str, ...]) -> pa.Table:
     """Rows whose `column` value stands in no other batch of the snapshot about to be replaced."""
     import pyarrow.compute as pc
 

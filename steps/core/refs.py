@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -102,5 +103,18 @@ def _split(value: Any) -> Any:
         return tuple(part for part in value.split(",") if part)
     return value
 
+
+def _from_json(value: Any) -> Any:
+    """JSON text on a command line is an object or a list in Python; anything else stays as it is."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+# Marks a field that a command line or a workflow gives as JSON text.
+FromJson = BeforeValidator(_from_json)
 
 TextTuple = Annotated[tuple[str, ...], BeforeValidator(_split)]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from steps.core.lake_rows import Window, in_window
 from steps.core.refs import TableRef
 from steps.curate.pairs import ScoredTrace
 from steps.errors import DataError
@@ -22,7 +23,14 @@ _TRACE_COLUMNS = (
 _CHUNK_ROWS = 4096
 
 
-def scored_traces(lake: Lake, traces: TableRef, labels: TableRef, policy_version: str, excluded: Counter[str]) -> Iterator[ScoredTrace]:
+def scored_traces(
+    lake: Lake,
+    traces: TableRef,
+    labels: TableRef,
+    policy_version: str,
+    excluded: Counter[str],
+    window: Window = (None, None),
+) -> Iterator[ScoredTrace]:
     """Yield trainable traces with the score of one reward policy.
 
     Only rows with consent `train` and status `ok` are read at all. A label of other
@@ -34,12 +42,13 @@ def scored_traces(lake: Lake, traces: TableRef, labels: TableRef, policy_version
         labels: snapshot to read.
         policy_version: whose scores.
         excluded: receives the counts of traces left out, by reason.
+        window: first and last day that are read.
 
     Raises:
         DataError: a row's JSON is broken or a score is not within 0-1.
     """
     scores = _scores(lake, labels, policy_version)
-    rows = lake.scan(traces, _TRACE_COLUMNS, where={"consent": "train", "status": "ok"})
+    rows = lake.scan(traces, _TRACE_COLUMNS, where=in_window({"consent": "train", "status": "ok"}, window))
     excluded.update(empty=0, unlabelled=0, stale_label=0)
     for batch in rows.to_batches(max_chunksize=_CHUNK_ROWS):
         for row in batch.to_pylist():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from steps.config import PipelineConfig
 from steps.core.golden import read_golden
@@ -12,16 +14,22 @@ from steps.core.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.core.spec import StepContext
 from steps.curate.contamination import GoldenGuard
 from steps.curate.pairs import ScoredTrace, Selection, select
+from steps.errors import TransientError
+
+if TYPE_CHECKING:
+    from steps.core.lake import Lake
 
 
 class Params(Frozen):
-    """Snapshots to read, the reward policy, and what must stay out."""
+    """Snapshots to read, the reward policy, what must stay out, and the first and last day that count (None: no bound)."""
 
     traces: TableRef
     labels: TableRef
     policy_version: str
     golden: ArtifactRef | None = None
     champion: ModelRef | None = None
+    since: date | None = None
+    until: date | None = None
 
 
 class Result(Frozen):
@@ -52,9 +60,10 @@ def run(params: Params, ctx: StepContext) -> Result:
 
     guard = GoldenGuard(read_golden(params.golden).items if params.golden else ())
     skipped: Counter[str] = Counter()
+    window = (params.since, params.until)
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("curating", unit="traces") as task:
         candidates = []
-        for trace in scored_traces(lake, params.traces, params.labels, params.policy_version, skipped):
+        for trace in scored_traces(lake, params.traces, params.labels, params.policy_version, skipped, window):
             candidates.append(trace)
             task.advance(1)
         selection = select(
@@ -66,6 +75,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         dataset = rows(selection)
         path, digest = write_dataset(ctx.artifacts / "datasets", dataset)
         table = lake.replace_batch("datasets", lake_rows(dataset, digest), "dataset_digest", digest, run_id=ctx.run_id)
+        withdraw_erased(lake, selection, path, digest, ctx.run_id)
     phase, reason = judge_size(selection, ctx.config)
     return Result(
         phase=phase,
@@ -78,6 +88,23 @@ def run(params: Params, ctx: StepContext) -> Result:
         prompts=len(selection.prompts),
         excluded={**skipped, **selection.excluded},
     )
+
+
+def withdraw_erased(lake: Lake, selection: Selection, path: Path, digest: str, run_id: str) -> None:
+    """Take the dataset back when a trace in it was erased while it was being made.
+
+    Erasure deletes traces last and datasets before; writing first and looking then leaves no gap between the two.
+
+    Raises:
+        TransientError: the dataset held a trace that the lake does not hold any more.
+    """
+    used = {trace.trace_id for pair in selection.pairs for trace in (pair.chosen, pair.rejected)}
+    used |= {trace.trace_id for trace in selection.prompts}
+    lost = used - set(lake.scan("traces", ("trace_id",)).column("trace_id").to_pylist())
+    if lost:
+        path.unlink(missing_ok=True)
+        lake.delete_for_good("datasets", {"dataset_digest": digest}, run_id=run_id)
+        raise TransientError(f"{len(lost)} traces were erased while the dataset was made: run the loop again from label on")
 
 
 def superseded_by(champion: ModelRef | None, model_name: str) -> Callable[[ScoredTrace], bool]:

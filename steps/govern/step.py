@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from steps.core.refs import Frozen, TableRef
+from typing import Annotated
+
+from steps.core.refs import FromJson, Frozen, TableRef
 from steps.core.spec import StepContext
 from steps.ingest.units import Unit
 
@@ -14,7 +16,7 @@ class Params(Frozen):
         units: as planned by `ingest`.
     """
 
-    units: tuple[Unit, ...] = ()
+    units: Annotated[tuple[Unit, ...], FromJson] = ()
 
 
 class Result(Frozen):

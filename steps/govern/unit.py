@@ -181,9 +181,11 @@ def commit(lake: Lake, unit: Unit, outcome: Outcome, run_id: str) -> None:
     if ledger or _has_batch(lake, "gate_ledger", unit.id):
         put("gate_ledger", to_table("gate_ledger", ledger))
     put("traces", to_table("traces", outcome.traces), unique_by="trace_id")
+    late = bury_erased(lake, (unit.id,), run_id)
     counts = outcome.counts
     counts.written = lake.scan("traces", ("trace_id",), {"ingest_batch": unit.id}).num_rows
-    counts.duplicates += len(outcome.traces) - counts.written
+    counts.by_gate["consent"] += late
+    counts.duplicates += len(outcome.traces) - counts.written - late
     counts.quarantined = len(outcome.quarantine)
     counts.read += counts.quarantined
     payload = {
@@ -196,6 +198,39 @@ def commit(lake: Lake, unit: Unit, outcome: Outcome, run_id: str) -> None:
     lake.append_run_record(run_id, UNIT_STAGE, payload, key=f"{UNIT_STAGE}:{unit.id}")
 
 
+def gated(unit: Unit, lake: Lake, config: GovernConfig, key: bytes) -> Outcome:
+    """Read one unit and send it through the gates; commit nothing.
+
+    Raises:
+        DataError: a file changed since it was planned, or is gone.
+    """
+    outcome = Outcome()
+    traces = _assembled(unit, outcome)
+    known = _column(lake.scan("traces", ("trace_id",), ~row_filter({"ingest_batch": unit.id})), "trace_id")
+    decide(traces, config, key, known, erased_users(lake), outcome)
+    return outcome
+
+
+def erased_users(lake: Lake) -> set[str]:
+    """Hashes of users whose data was erased on demand."""
+    return _column(lake.scan("erasures", ("user_hash",)), "user_hash")
+
+
+def bury_erased(lake: Lake, batches: tuple[str, ...], run_id: str) -> int:
+    """Delete what was committed for users erased meanwhile; how many rows.
+
+    Erasure records the user first and deletes then; committing writes first and looks then.
+    Whichever of two that overlap is later sees the other.
+    """
+    erased = erased_users(lake)
+    if not erased:
+        return 0
+    late: int = lake.scan("traces", ("trace_id", "user_hash"), {"ingest_batch": batches, "user_hash": erased}).num_rows
+    if late:
+        lake.delete_for_good("traces", {"ingest_batch": batches, "user_hash": erased}, run_id=run_id)
+    return late
+
+
 def govern_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, run_id: str) -> Counts:
     """Take one unit through the gates into the lake.
 
@@ -203,11 +238,7 @@ def govern_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, run_id
         DataError: a file changed since it was planned, or is gone; nothing is committed.
         TransientError: other writers won every race.
     """
-    outcome = Outcome()
-    traces = _assembled(unit, outcome)
-    known = _column(lake.scan("traces", ("trace_id",), ~row_filter({"ingest_batch": unit.id})), "trace_id")
-    erased = _column(lake.scan("erasures", ("user_hash",)), "user_hash")
-    decide(traces, config, key, known, erased, outcome)
+    outcome = gated(unit, lake, config, key)
     commit(lake, unit, outcome, run_id)
     return outcome.counts
 

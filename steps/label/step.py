@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from steps.core.refs import Frozen, TableRef
@@ -27,9 +28,13 @@ class Params(Frozen):
 
     Attributes:
         traces: snapshot to label; rows with consent `train`, status `ok` and an answer count.
+        since: first day that counts; None: from the beginning.
+        until: last day that counts; None: to the end.
     """
 
     traces: TableRef
+    since: date | None = None
+    until: date | None = None
 
 
 class Result(Frozen):
@@ -42,7 +47,7 @@ class Result(Frozen):
         llm_calls: HTTP requests to the judge and its embedding, retries included.
         cache_hits: of `labelled`, the ones whose content had been scored before.
         policy_version: names the reward policy of these labels.
-        mean_score: over all scored traces of the snapshot, 0-1; None when there are none.
+        mean_score: over all scored traces of the snapshot and window, 0-1; None when there are none.
     """
 
     labels: TableRef
@@ -55,7 +60,9 @@ class Result(Frozen):
 
 
 @dataclass
-class _Tally:
+class Tally:
+    """Counts of one run; see `Result`."""
+
     labelled: int = 0
     unscored: int = 0
     cache_hits: int = 0
@@ -77,12 +84,10 @@ def run(params: Params, ctx: StepContext) -> Result:
 
     judge = ctx.config.reward_judge
     policy = policy_version(judge, ctx.config.label)
-    tally = _Tally()
+    tally = Tally()
     with open_lake(ctx.config, ctx.workdir) as lake:
-        table = LabelTable(lake, policy, judge.model)
-        days = list(table.days(params.traces))
-        if days:
-            asyncio.run(_label_days(params, ctx, table, days, tally))
+        table = LabelTable(lake, policy, judge.model, (params.since, params.until))
+        label_all(params.traces, ctx, table, tally)
         mean = table.mean_score(params.traces)
         return Result(
             labels=table.current(),
@@ -95,7 +100,18 @@ def run(params: Params, ctx: StepContext) -> Result:
         )
 
 
-async def _label_days(params: Params, ctx: StepContext, table: LabelTable, days: list, tally: _Tally) -> None:  # type: ignore[type-arg]
+def label_all(traces: TableRef, ctx: StepContext, table: LabelTable, tally: Tally) -> None:
+    """Label what the table says lacks a label, and count.
+
+    Raises:
+        TransientError, AccessError, ConfigError, DataError: as for `run`.
+    """
+    days = list(table.days(traces))
+    if days:
+        asyncio.run(_label_days(traces, ctx, table, days, tally))
+
+
+async def _label_days(traces: TableRef, ctx: StepContext, table: LabelTable, days: list[tuple[date, int]], tally: Tally) -> None:
     """Label day by day, batch by batch: one day of text is held at a time."""
     from steps.label.breaker import CircuitBreaker
     from steps.label.metrics import Scorer
@@ -107,9 +123,9 @@ async def _label_days(params: Params, ctx: StepContext, table: LabelTable, days:
     with ctx.progress.task("labelling", total=total, unit="traces") as task:
         async with Scorer(ctx.config.reward_judge, metrics=tuple(weighted(label.weights))) as scorer:
             for day, _ in days:
-                traces = table.unlabelled(params.traces, day)
-                for start in range(0, len(traces), label.batch_rows):
-                    batch = traces[start : start + label.batch_rows]
+                waiting = table.unlabelled(traces, day)
+                for start in range(0, len(waiting), label.batch_rows):
+                    batch = waiting[start : start + label.batch_rows]
                     await _label_batch(batch, table, scorer, label, breaker, tally, ctx.run_id, task.advance)
             breaker.finish()
 
@@ -120,7 +136,7 @@ async def _label_batch(
     scorer: Scorer,
     config: LabelConfig,
     breaker: CircuitBreaker,
-    tally: _Tally,
+    tally: Tally,
     run_id: str,
     advance: Callable[[float], None],
 ) -> None:

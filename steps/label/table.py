@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from steps.core.files import sha256_text
+from steps.core.lake_rows import Window, in_window
 from steps.core.refs import TableRef
 from steps.errors import DataError
 from steps.label.reward import COMPONENTS
@@ -48,10 +49,12 @@ class LabelTable:
         lake: an open lake.
         policy_version: whose labels.
         judge_model: recorded beside every label.
+        window: first and last day of the traces that count.
     """
 
-    def __init__(self, lake: Lake, policy_version: str, judge_model: str) -> None:
+    def __init__(self, lake: Lake, policy_version: str, judge_model: str, window: Window = (None, None)) -> None:
         self._lake, self.policy_version, self._judge_model = lake, policy_version, judge_model
+        self._where = in_window(TRAINABLE, window)
         columns = ("trace_id", "content_hash", *COMPONENTS, "score", "error")
         rows = lake.scan("labels", columns, where={"policy_version": policy_version}).to_pylist()
         self._content_of: dict[str, str] = {row["trace_id"]: row["content_hash"] for row in rows}
@@ -61,7 +64,7 @@ class LabelTable:
 
     def days(self, traces: TableRef) -> Iterator[tuple[date, int]]:
         """(day, traces of it that lack a label), oldest first; empty answers do not count."""
-        rows = self._lake.scan(traces, ("date", "trace_id", "content_hash"), where=TRAINABLE)
+        rows = self._lake.scan(traces, ("date", "trace_id", "content_hash"), where=self._where)
         counts: dict[date, int] = {}
         for row in rows.to_pylist():
             if self._lacks(row):
@@ -98,8 +101,8 @@ class LabelTable:
         return self._lake.current("labels")
 
     def mean_score(self, traces: TableRef) -> float | None:
-        """Mean score, 0-1, over the scored traces of the snapshot; None without any."""
-        rows = self._lake.scan(traces, ("content_hash", "trace_id"), where=TRAINABLE).to_pylist()
+        """Mean score, 0-1, over the scored traces of the snapshot and window; None without any."""
+        rows = self._lake.scan(traces, ("content_hash", "trace_id"), where=self._where).to_pylist()
         found = [self.known[row["content_hash"]].score for row in rows if not self._lacks(row)]
         scores = [score for score in found if score is not None]
         return round(sum(scores) / len(scores), 6) if scores else None

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from steps.errors import DataError
 
+if TYPE_CHECKING:
+    from steps.config import PipelineConfig
+
 
 def list_steps() -> None:
     """Print every step with its summary."""
-    from steps.catalog import STEPS
+    from steps.catalog import ALL_STEPS
 
     typer.echo("Steps (ctp step NAME --help shows the parameters):")
-    for spec in STEPS:
-        typer.echo(f"  {spec.name:<10}{spec.summary}")
+    for spec in ALL_STEPS:
+        typer.echo(f"  {spec.name:<16}{spec.summary}")
 
 
 def describe_step(name: str) -> None:
@@ -39,22 +42,22 @@ def _type_name(annotation: Any) -> str:
     return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "").replace("steps.core.refs.", "")
 
 
-def show_status(workdir: Path, *, as_json: bool) -> None:
-    """Print runs, tables and the champion of a work folder.
+def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None:
+    """Print runs, tables, aliases and pin of a work folder, or of the services that the configuration names.
 
     Raises:
-        DataError: no run was ever made there.
+        DataError: there is neither a run nor a lake.
     """
-    from steps.config import PipelineConfig
-    from steps.core.lake import open_lake
+    from steps.local.overview import overview
     from steps.local.state import RunStore
 
     store = RunStore(workdir)
     runs = [store.load(run_id) for run_id in store.ids()]
-    if not runs:
+    elsewhere = config.lake.catalog != "sql" or config.lake.uri
+    if not runs and not elsewhere and not any((workdir / part).exists() for part in ("lake", "mlflow")):
         raise DataError(f"{workdir} holds no run: start one with ctp run --workdir {workdir}")
-    lake = open_lake(PipelineConfig(), workdir)
-    tables = {table: str(lake.current(table)) for table in ("traces", "labels", "datasets", "gate_ledger", "quarantine")}
+    found = overview(config, workdir)
+    tables = found["tables"]
     rows = [
         {
             "run_id": run.run_id,
@@ -67,7 +70,7 @@ def show_status(workdir: Path, *, as_json: bool) -> None:
         for run in runs
     ]
     if as_json:
-        typer.echo(json.dumps({"runs": rows, "tables": tables}, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({"runs": rows, **found}, ensure_ascii=False, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
@@ -79,9 +82,12 @@ def show_status(workdir: Path, *, as_json: bool) -> None:
         done = row["stages_done"]
         table.add_row(row["run_id"], row["outcome"], row["method"], str(row["seed"]), done[-1] if done else "-", row["champion"] or "-")
     console = Console()
-    console.print(table)
+    if rows:
+        console.print(table)
     for name, ref in tables.items():
-        console.print(f"  {name:<12} {ref}")
+        console.print(f"  {name:<12} {found['rows'][name]:>12,} rows  {ref}")
+    for name in ("champion", "candidate", "previous", "pinned"):
+        console.print(f"  {name:<12} {found[name] or '-'}")
 
 
 def show_report(workdir: Path, run_id: str, *, as_json: bool) -> None:

@@ -117,7 +117,11 @@ def given(loop: Loop, name: str) -> Any:
         "golden": world["golden"],
         "champion": world["champion"],
         "champion_artifact": world["champion_artifact"],
+        "base": world["champion_artifact"],
         "method": loop.state.method,
+        # The embedded world has one day: no window.
+        "since": "",
+        "until": "",
         # Empty: the gate starts both models itself, so that its questions leave no trace in the spool.
         "champion_url": "",
         "candidate_url": "",

@@ -9,8 +9,8 @@ import steps
 from steps.config import PipelineConfig
 from steps.core.files import canonical_json, sha256_text
 from steps.core.git import run_git
-from steps.core.refs import ArtifactRef, TableRef
-from steps.errors import PipelineError
+from steps.core.refs import ArtifactRef, ModelRef, TableRef
+from steps.errors import DataError, PipelineError
 from steps.registry.alias import BOOTSTRAP, GATE_PHASE, SHA256, URI
 
 LINEAGE = "ctp.lineage"
@@ -59,6 +59,31 @@ def lineage_tags(
     identity = {key: value for key, value in known.items() if key not in _PLACES}
     identity |= {"verdict": verdict.sha256 if verdict else ""}
     return known | {LINEAGE: sha256_text(canonical_json(identity))}
+
+
+def describe(config: PipelineConfig, workdir: Path, model: str) -> dict[str, object]:
+    """Tags and aliases of `MODEL` (its champion) or `MODEL@VERSION`.
+
+    Raises:
+        DataError: there is no such version, or no champion.
+    """
+    from steps.core import clients
+    from steps.registry.alias import champion
+
+    client = clients.registry(config, workdir)
+    name = model.partition("@")[0]
+    if "@" in model:
+        try:
+            ref = ModelRef.model_validate(model)
+        except ValueError:
+            raise DataError(f"{model!r} is not MODEL or MODEL@VERSION, as in agent-model@3") from None
+    else:
+        found = champion(client, name)
+        if found is None:
+            raise DataError(f"{name} has no champion: name a version, as in {name}@1")
+        ref = found
+    aliases = sorted(alias for alias, version in client.aliases(name).items() if version == ref.version)
+    return {"model": str(ref), "aliases": aliases, "made_of": dict(sorted(client.tags(name, ref.version).items()))}
 
 
 def pipeline_revision() -> str:

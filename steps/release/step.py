@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steps.core.refs import ArtifactRef, Frozen, ModelRef
 from steps.core.spec import StepContext
+from steps.errors import DataError
 
 
 class Params(Frozen):
@@ -15,6 +16,7 @@ class Params(Frozen):
         approved_by: who approved the deployment; signs the commit off.
         expected_current: the pin that must stand there now (`agent-model@2`); empty: any.
         verdict: the gate's verdict, named in the commit message.
+        approved_digest: SHA-256 of the model that a person approved; empty when nobody had to.
     """
 
     model: ModelRef
@@ -22,6 +24,7 @@ class Params(Frozen):
     approved_by: str
     expected_current: str = ""
     verdict: ArtifactRef | None = None
+    approved_digest: str = ""
 
 
 class Result(Frozen):
@@ -45,9 +48,12 @@ def run(params: Params, ctx: StepContext) -> Result:
 
     Raises:
         ConfigError: the repository, branch or pin file does not exist.
-        DataError: another version is pinned than expected, or the pin file is malformed.
+        DataError: the model is not the approved one, another version is pinned than expected, or the pin file is malformed.
         AccessError, TransientError: the repository cannot be written, or not now.
     """
     from steps.release.change import release
 
+    approved = params.approved_digest.rpartition("sha256:")[2]
+    if approved and approved != params.artifact.sha256:
+        raise DataError(f"model {params.artifact.sha256[:12]} is not the approved {approved[:12]}: approve this model, then release it")
     return release(params, ctx)

@@ -1,0 +1,66 @@
+"""Decisions of people, on record in the lake's `runs` and on the registered model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from steps.approval.approve import Params, Result
+from steps.core.spec import StepContext
+from steps.errors import DataError, UsageError
+
+# Tags of a registered version.
+DECISION, DECIDED_BY, DECIDED_AT = "ctp.deploy-decision", "ctp.deploy-decided-by", "ctp.deploy-decided-at"
+
+
+def record_decision(params: Params, ctx: StepContext) -> Result:
+    """Record a decision; see `steps.approval.approve.run`."""
+    from steps.core.lake import open_lake
+
+    by = " ".join(params.approver.split())
+    if params.decision == "yes" and not by:
+        raise UsageError(f"{params.stage}: a yes needs a name: give --approver")
+    made = Result(
+        decision="approved" if params.decision == "yes" else "rejected",
+        phase="Successful" if params.decision == "yes" else "Rejected",
+        by=by or "unknown",
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        digest=params.digest.rpartition("sha256:")[2],
+        reason=" ".join(params.reason.split()),
+    )
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        earlier = lake.run_records(params.stage, run_id=ctx.run_id)
+        if earlier:
+            made = _same(made, Result.model_validate({name: earlier[0].payload[name] for name in Result.model_fields}), params.stage)
+        else:
+            payload = made.model_dump() | {"shown": params.shown}
+            lake.append_run_record(ctx.run_id, params.stage, payload, key=f"{params.stage}:{ctx.run_id}")
+    if params.model is not None:
+        _tag(params, ctx, made)
+    return made
+
+
+def _same(made: Result, earlier: Result, stage: str) -> Result:
+    """The decision on record, if it is the same one.
+
+    Raises:
+        DataError: it was another, or about other content.
+    """
+    if (made.decision, made.digest) != (earlier.decision, earlier.digest):
+        said = f"{earlier.decision} by {earlier.by} at {earlier.at} for {earlier.digest[:12]}"
+        raise DataError(f"{stage}: this run was decided before ({said}): start a new run to decide anew")
+    return earlier
+
+
+def _tag(params: Params, ctx: StepContext, made: Result) -> None:
+    """Say on the registered version who decided; refuse a version with other content."""
+    from steps.core import clients
+    from steps.registry.alias import model_uri
+
+    model = params.model
+    if model is None:
+        return
+    client = clients.registry(ctx.config, ctx.workdir)
+    if model_uri(client, model).sha256 != made.digest:
+        raise DataError(f"{model}: its content is not the decided {made.digest[:12]}: decide about the registered content")
+    for tag, value in ((DECISION, made.decision), (DECIDED_BY, made.by), (DECIDED_AT, made.at)):
+        client.set_tag(model.name, model.version, tag, value)

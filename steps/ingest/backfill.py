@@ -1,0 +1,60 @@
+"""Step `backfill`: plan the files of a range of days, as `ingest` plans everything new.
+
+A file belongs to the days in its path: `year=2026/month=05/day=01`, `2026/05/01`, `2026-05-01` or the window
+stamp of a Langfuse export. These are upload times, so one day after the range is read too,
+and traces of neighbouring days may come with it: nothing is lost, and ingest repeats nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import model_validator
+
+from steps.core.refs import Frozen, TextTuple
+from steps.core.spec import StepContext
+from steps.ingest.step import Result as Result
+
+
+class Params(Frozen):
+    """Which files.
+
+    Attributes:
+        since: first day.
+        until: last day.
+        sources: files, folders or URIs beside those of `ingest.sources`.
+        undated: what happens to files whose path names no day.
+    """
+
+    since: date
+    until: date
+    sources: TextTuple = ()
+    undated: Literal["skip", "read"] = "skip"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Params:
+        if self.since > self.until:
+            raise ValueError(f"since {self.since} is after until {self.until}")
+        return self
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Plan every file of the range that no earlier run has committed.
+
+    Raises:
+        DataError: a source does not exist.
+        AccessError: a source may not be read.
+    """
+    from datetime import timedelta
+
+    from steps.ingest.path_dates import day_of
+    from steps.ingest.step import plan
+
+    def in_range(uri: str) -> bool:
+        day = day_of(uri)
+        if day is None:
+            return params.undated == "read"
+        return params.since <= day <= params.until + timedelta(days=1)
+
+    return plan((*ctx.config.ingest.sources, *params.sources), ctx, in_range)

@@ -1,0 +1,98 @@
+"""The committed files as data, and the ways through them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workflows.environment import Environment, load_environment
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("kind", "staging", "production")
+Document = dict[str, Any]
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@functools.cache
+def environment_of(name: str) -> Environment:
+    """The values that the files were rendered from."""
+    return load_environment(name)
+
+
+@functools.cache
+def documents(environment: str) -> dict[str, Document]:
+    """File name -> manifest."""
+    folder = ROOT / "workflows" / "rendered" / environment
+    return {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in sorted(folder.glob("*.yaml"))}
+
+
+def workflow_templates(environment: str) -> dict[str, Document]:
+    """Name -> WorkflowTemplate."""
+    return {item["metadata"]["name"]: item for item in documents(environment).values() if item["kind"] == "WorkflowTemplate"}
+
+
+def cron_workflows(environment: str) -> dict[str, Document]:
+    """Name -> CronWorkflow."""
+    return {item["metadata"]["name"]: item for item in documents(environment).values() if item["kind"] == "CronWorkflow"}
+
+
+EVERY_WORKFLOW = [(environment, name) for environment in ENVIRONMENTS for name in workflow_templates(environment)]
+
+
+def templates(environment: str, workflow: str) -> dict[str, Document]:
+    """Name -> template of one WorkflowTemplate."""
+    return {item["name"]: item for item in workflow_templates(environment)[workflow]["spec"]["templates"]}
+
+
+def containers() -> Iterator[Any]:
+    """(environment, workflow, template) of every template with a container."""
+    for environment, workflow in EVERY_WORKFLOW:
+        for template in templates(environment, workflow).values():
+            if "container" in template:
+                yield environment, workflow, template
+
+
+def parameters(holder: Document, kind: str) -> dict[str, Document]:
+    """Name -> parameter among `inputs`, `outputs` or `arguments`."""
+    return {item["name"]: item for item in (holder.get(kind) or {}).get("parameters") or []}
+
+
+def tasks(template: Document) -> dict[str, Document]:
+    """Name -> task of a DAG."""
+    return {task["name"]: task for task in template["dag"]["tasks"]}
+
+
+def needed_by(task: Document) -> set[str]:
+    """Tasks that a task's `depends` names."""
+    return set(re.findall(r"([\w-]+)\.[A-Z]\w+", task.get("depends", "")))
+
+
+def before(all_tasks: dict[str, Document], name: str) -> set[str]:
+    """Every task on a way to this one."""
+    direct = needed_by(all_tasks[name])
+    return direct.union(*(before(all_tasks, need) for need in direct)) if direct else set()
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every simple `{{…}}` below a value."""
+    if isinstance(value, str):
+        yield from (tag.strip() for tag in re.findall(r"\{\{([^={}][^{}]*)\}\}", value))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def shared_crds() -> Path | None:
+    """Where the CRDs lie, if they are here: CTP_SHARED_CRDS, or `shared/crds` beside or in the checkout."""
+    given = os.environ.get("CTP_SHARED_CRDS")
+    candidates = [Path(given)] if given else [ROOT / "shared" / "crds", ROOT.parent / "shared" / "crds"]
+    return next((path for path in candidates if (path / "validate.py").is_file()), None)

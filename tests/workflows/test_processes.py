@@ -1,0 +1,84 @@
+"""The rendered loop, pod by pod as local processes, from new trace files to the pin in Git."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from steps.core.process import ServerProcess
+
+from .processes import Cluster
+from .rendered import ROOT, parameters, templates, workflow_templates
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+YES = {"approve": "yes", "reason": "it is only a test", "approver": "Ada"}
+
+
+def ctp(*words: str) -> dict:
+    done = subprocess.run([sys.executable, "-m", "steps.cli", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The kind environment's volume and configuration, with a first model, traces, and the judge up."""
+    home = tmp_path_factory.mktemp("kind")
+    with ServerProcess("judge", {}, log_file=home / "judge.log") as judge:
+        values = yaml.safe_load((ROOT / "charts" / "environments" / "kind" / "values.yaml").read_text(encoding="utf-8"))["pipeline"]
+        for name in ("reward_judge", "gate_judge"):
+            values[name]["base_url"] = f"{judge.wait_healthy().url}/v1"
+        values["ingest"]["sources"] = [str(home / "data" / "raw")]
+        (home / "etc").mkdir()
+        (home / "etc" / "config.yaml").write_text(yaml.safe_dump(values))
+        at = ("--workdir", str(home / "data" / "ctp"), "--config", str(home / "etc" / "config.yaml"), "--json")
+        ctp("bootstrap", *at)
+        ctp("traffic", "--to", str(home / "data" / "raw"), "--name", "first", *at)
+        yield home
+
+
+def submit(home, workflow, answers, **given):
+    """A workflow with its defaults, some of them replaced."""
+    defaults = {name: item.get("value") for name, item in parameters(workflow_templates("kind")[workflow]["spec"], "arguments").items()}
+    defaults["golden"] = defaults.get("golden", "").replace("/data/", f"{home}/data/")
+    cluster = Cluster(home, templates("kind", workflow), defaults | given, answers)
+    shutil.rmtree(home / "pods", ignore_errors=True)
+    return cluster, cluster.run("main", {})[0]
+
+
+def test_two_yeses_lead_from_trace_files_to_the_pin(home):
+    cluster, state = submit(home, "continuous-training", {"approve-train": YES, "approve-deploy": YES})
+    assert state == "Succeeded", cluster.failed
+    names = [name for name, _ in cluster.pods]
+    assert names[:3] == ["check-params", "resolve", "ingest"] and names[-1] == "release" and "reject" not in names
+    assert names.count("govern-shard") >= 1 and names.count("govern-commit") == names.count("label-commit") == 1
+    status = ctp("status", "--workdir", str(home / "data" / "ctp"), "--config", str(home / "etc" / "config.yaml"), "--json")
+    assert status["candidate"] == status["pinned"] != status["champion"]
+
+
+def test_a_no_ends_the_run_without_training(home):
+    no = {"approve": "no", "reason": 'not "today"', "approver": "Ada"}
+    cluster, state = submit(home, "continuous-training", {"approve-train": no}, method="dpo")
+    assert state == "Failed" and "train" not in dict(cluster.pods)
+    assert (
+        list(cluster.failed) == ["reject"]
+        and "exit 65" in cluster.failed["reject"]
+        and "rejected at approve-train by Ada" in cluster.failed["reject"]
+    )
+
+
+def test_no_new_file_is_no_failure(home):
+    cluster, state = submit(home, "trace-ingest", {})
+    assert state == "Succeeded", cluster.failed
+    assert [name for name, _ in cluster.pods] == ["ingest", "govern-commit"]
+
+
+def test_wrong_values_end_in_the_first_pod(home):
+    for wrong in ({"method": "ppo"}, {"trainer": "nemo-rl"}, {"window-days": "100000"}, {"max-cost-usd": "cheap"}):
+        cluster, state = submit(home, "continuous-training", {}, **wrong)
+        assert state == "Failed" and [name for name, _ in cluster.pods] == ["check-params"], (wrong, cluster.pods)

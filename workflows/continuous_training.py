@@ -1,0 +1,59 @@
+"""`continuous-training`: the whole loop, from new trace files to a released model."""
+
+from __future__ import annotations
+
+from hera.workflows import Task, WorkflowTemplate
+
+from workflows import parameters
+from workflows.documents import workflow_template
+from workflows.environment import Environment
+from workflows.loop import Loop
+from workflows.templates import kebab, step_template, task_output, workflow_param
+
+NAME = "continuous-training"
+CHECKED = ("window_days", "method", "trainer", "base_model", "max_cost_usd", "sources")
+RESOLVED = ("golden", "base_model")
+
+
+def given() -> dict[str, str]:
+    """Where the loop's `run.NAME` inputs come from: the workflow's parameters, checked and resolved."""
+    checked = {f"run.{name}": task_output("check-params", name) for name in ("since", "until", "method")}
+    resolved = {f"run.{name}": task_output("resolve", name) for name in ("golden", "champion", "champion_artifact", "base")}
+    direct = {f"run.{name}": workflow_param(kebab(name)) for name in ("sources", "max_cost_usd")}
+    # Without addresses the gate starts both models itself.
+    return checked | resolved | direct | {"run.champion_url": "", "run.candidate_url": ""}
+
+
+def prelude(env: Environment) -> tuple[list[Task], list[object]]:
+    """Check what was typed, then fix what it means; both before anything costly."""
+    check = Task(name="check-params", template="check-params", arguments={kebab(name): workflow_param(kebab(name)) for name in CHECKED})
+    resolve = Task(
+        name="resolve",
+        template="resolve",
+        depends="check-params.Succeeded",
+        arguments={kebab(name): workflow_param(kebab(name)) for name in RESOLVED},
+    )
+    return [check, resolve], [step_template(env, "check-params", CHECKED), step_template(env, "resolve", RESOLVED)]
+
+
+def build(env: Environment) -> WorkflowTemplate:
+    """The WorkflowTemplate."""
+    tasks, templates = prelude(env)
+    loop = Loop(env, given(), roots=("resolve",)).add()
+    return workflow_template(
+        env,
+        NAME,
+        "Ingest, govern, label and curate new traces; after an approval train a candidate and compare it with the champion; "
+        "after another approval release it.",
+        [*tasks, *loop.tasks],
+        [*templates, *loop.templates],
+        [
+            parameters.window_days(env),
+            parameters.method(env),
+            parameters.trainer(),
+            parameters.base_model(env),
+            parameters.max_cost_usd(env),
+            parameters.golden(env),
+            parameters.sources(env),
+        ],
+    )

@@ -1,0 +1,220 @@
+"""The `workflows:` block of an environment's values: everything that differs between clusters.
+
+A default lives on its field and suits a GPU cluster; `charts/environments/<env>/values.yaml`
+holds only what differs. The `pipeline:` block of the same file is what `ctp` itself reads.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from steps.config import PipelineConfig, load_config
+from steps.core.refs import Frozen
+from steps.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = ("kind", "staging", "production")
+
+Cron = Annotated[str, StringConstraints(pattern=r"^(\S+ ){4}\S+$")]
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|Mi|Gi|Ti)?$")]
+
+
+class Toleration(Frozen):
+    """A taint that a pod bears."""
+
+    key: str
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] = "NoSchedule"
+
+
+class Compute(Frozen):
+    """What one kind of work gets. Memory is requested and limited alike, so that no pod is killed for a neighbour's use.
+
+    Attributes:
+        cpu: requested cores.
+        cpu_limit: cores at most.
+        memory: requested and at most.
+        gpus: whole GPUs.
+        shm: size of /dev/shm, which counts as memory; empty: the runtime's own.
+        scratch: size of the emptyDir on /tmp.
+        deadline_s: a pod that runs longer is ended.
+        node_selector: labels that the node must have.
+        tolerations: taints that the pod bears.
+    """
+
+    cpu: Quantity
+    cpu_limit: Quantity
+    memory: Quantity
+    gpus: int = Field(default=0, ge=0)
+    shm: str = ""
+    scratch: Quantity = "2Gi"
+    deadline_s: int = Field(default=3600, ge=60)
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class ComputeClasses(Frozen):
+    """One entry for each kind of work; `workflows.resources` says which step is of which kind."""
+
+    control: Compute = Compute(cpu="100m", cpu_limit="1", memory="512Mi", scratch="256Mi", deadline_s=600)
+    data: Compute = Compute(cpu="2", cpu_limit="4", memory="8Gi", scratch="16Gi", deadline_s=7200)
+    judge: Compute = Compute(cpu="1", cpu_limit="4", memory="4Gi", deadline_s=21600)
+    train: Compute = Compute(
+        cpu="24",
+        cpu_limit="48",
+        memory="256Gi",
+        gpus=8,
+        shm="64Gi",
+        scratch="64Gi",
+        deadline_s=86400,
+        tolerations=(Toleration(key="nvidia.com/gpu"),),
+    )
+    gate: Compute = Compute(
+        cpu="8",
+        cpu_limit="16",
+        memory="64Gi",
+        gpus=2,
+        shm="16Gi",
+        scratch="32Gi",
+        deadline_s=21600,
+        tolerations=(Toleration(key="nvidia.com/gpu"),),
+    )
+    registry: Compute = Compute(cpu="250m", cpu_limit="2", memory="1Gi", deadline_s=1800)
+
+
+class Schedule(Frozen):
+    """When a workflow starts by itself.
+
+    Attributes:
+        cron: five fields, in `Schedules.timezone`; empty: never.
+        every_weeks: of the weeks that cron names, take every n-th; weeks are counted from Thursday 1 January 1970.
+        week: which of them, from 0.
+    """
+
+    cron: Cron | Literal[""] = ""
+    every_weeks: int = Field(default=1, ge=1, le=13)
+    week: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _week_exists(self) -> Schedule:
+        if self.week >= self.every_weeks:
+            raise ValueError(f"week {self.week}: with every_weeks {self.every_weeks} it is 0 to {self.every_weeks - 1}")
+        # A week begins on Thursday 00:00 UTC. A cron of every day would run seven times in it.
+        if self.every_weeks > 1 and not re.fullmatch(r"\S+ \S+ \S+ \S+ [0-7]", self.cron):
+            raise ValueError(f"cron {self.cron!r}: with every_weeks it must name one weekday, as in '0 3 * * 1'")
+        return self
+
+
+class Schedules(Frozen):
+    """All cadences."""
+
+    timezone: str = "Etc/UTC"
+    starting_deadline_s: int = Field(default=3600, ge=60, description="a start missed for longer, with the controller down, is skipped")
+    suspended: bool = Field(default=False, description="keep the CronWorkflows but start nothing")
+    trace_ingest: Schedule = Schedule(cron="0 1 * * *")
+    reward_label: Schedule = Schedule(cron="0 3 * * 0")
+    continuous_training: Schedule = Schedule(cron="0 5 * * 1", every_weeks=2)
+    model_evaluation: Schedule = Schedule(cron="0 6 1 * *")
+    table_maintenance: Schedule = Schedule(cron="0 4 * * 3")
+    release_reconcile: Schedule = Schedule(cron="*/10 * * * *")
+
+
+class Given(Frozen):
+    """Defaults of the workflows' parameters."""
+
+    window_days: int = Field(default=14, ge=0, le=3650)
+    method: Literal["dpo", "grpo"] = "dpo"
+    base_model: str = Field(default="", description="empty: the champion")
+    max_cost_usd: float = Field(default=0, ge=0, description="0: no limit")
+    golden: str = Field(description="the golden set: a path on the volume, or a reference with its digest")
+    sources: str = Field(default="", description="trace sources beside ingest.sources, separated by commas")
+
+
+class Parallelism(Frozen):
+    """How many pods work at the same time."""
+
+    govern: int = Field(default=16, ge=1)
+    label: int = Field(default=16, ge=1)
+    workflow: int = Field(default=32, ge=1)
+
+
+class Retries(Frozen):
+    """How transient failures and lost pods are tried again."""
+
+    limit: int = Field(default=4, ge=0, le=20)
+    wait_s: int = Field(default=30, ge=1)
+    factor: int = Field(default=2, ge=1, le=10)
+    longest_wait_s: int = Field(default=900, ge=1)
+    within_s: int = Field(default=43200, ge=60, description="no attempt starts later than this after the first")
+    other_node: bool = Field(default=True, description="avoid the node that failed; false where there is only one")
+
+
+class Keep(Frozen):
+    """What stays after a workflow and how long."""
+
+    success_s: int = Field(default=7 * 86400, ge=3600)
+    failure_s: int = Field(default=30 * 86400, ge=3600)
+    pod_s: int = Field(default=600, ge=0, description="finished pods are deleted after this; failed ones stay with their workflow")
+    artifacts: bool = Field(default=True, description="the namespace has an artifact repository: keep logs and result files there")
+
+
+class Workflows(Frozen):
+    """The whole block.
+
+    Attributes:
+        image: holds `ctp`; there is no default, because Hera's would be a bare Python.
+        train_image: the same with torch and TRL, for training and gate; empty: `image`.
+        config_maps: ConfigMaps whose key `config.yaml` is a configuration; a run names one of them, by default the first.
+        claim: PersistentVolumeClaim of artifacts and checkpoints, shared by the pods of a run:
+            ReadWriteOnce where there is one node, ReadWriteMany (EFS, FSx) otherwise.
+        deadline_s: bound of a whole workflow; the days that it waits for a person count.
+    """
+
+    namespace: str = "training-pipeline"
+    image: str = Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})$")
+    train_image: str = Field(default="", pattern=r"^([a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$")
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    user_id: int = Field(default=65532, ge=1, description="any but 0 works")
+    config_maps: tuple[str, ...] = Field(default=("ctp-config",), min_length=1)
+    claim: str = "ctp-data"
+    deadline_s: int = Field(default=14 * 86400, ge=3600)
+    given: Given
+    schedules: Schedules = Schedules()
+    parallelism: Parallelism = Parallelism()
+    retries: Retries = Retries()
+    keep: Keep = Keep()
+    compute: ComputeClasses = ComputeClasses()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment: its name, the workflows' values and the steps' configuration."""
+
+    name: str
+    workflows: Workflows
+    pipeline: PipelineConfig
+
+
+def load_environment(name: str, root: Path = ROOT) -> Environment:
+    """Read `charts/environments/<name>/values.yaml`.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or a value in it is unknown or out of bounds.
+    """
+    path = root / "charts" / "environments" / name / "values.yaml"
+    pipeline = load_config(path)
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        workflows = Workflows.model_validate(document.get("workflows") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in ("workflows", *first["loc"]))
+        raise ConfigError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+    return Environment(name, workflows, pipeline)

@@ -1,0 +1,166 @@
+"""Who a step runs as, what it gets, where it may write, and when it is tried again."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from hera.workflows import RetryStrategy
+from hera.workflows import models as m
+
+from steps.errors import EXIT_TRANSIENT
+from workflows.environment import Compute, Environment, Retries
+
+CONFIG_FILE = "/etc/ctp/config.yaml"
+SECRETS = "/etc/ctp-secrets"
+DATA = "/data"
+WORKDIR = "/data/ctp"
+RESULT_FILE = "/tmp/ctp/result.json"  # noqa: S108 - an emptyDir of the pod's own
+OUTPUTS = "/tmp/ctp/outputs"  # noqa: S108
+
+Duty = Literal["workflow", "ingest", "label", "train", "gate", "registry", "release", "maintenance", "erase"]
+Kind = Literal["control", "data", "judge", "train", "gate", "registry"]
+
+
+class Role(NamedTuple):
+    """Whose account a step runs under, and what kind of machine it needs."""
+
+    duty: Duty
+    kind: Kind
+
+
+# Every step that a workflow may run. A step that is missing here cannot be rendered.
+ROLES: dict[str, Role] = {
+    "check-params": Role("workflow", "control"),
+    "resolve": Role("registry", "registry"),
+    "ingest": Role("ingest", "control"),
+    "backfill": Role("ingest", "control"),
+    "govern-shard": Role("ingest", "data"),
+    "govern-commit": Role("ingest", "data"),
+    "label-plan": Role("label", "data"),
+    "label-shard": Role("label", "judge"),
+    "label-commit": Role("label", "data"),
+    "backtest": Role("label", "judge"),
+    "curate": Role("label", "data"),
+    "estimate": Role("workflow", "control"),
+    "approve": Role("workflow", "registry"),
+    "reject": Role("workflow", "control"),
+    "train": Role("train", "train"),
+    "gate": Role("gate", "gate"),
+    "register": Role("registry", "registry"),
+    "release": Role("release", "control"),
+    "reconcile": Role("release", "registry"),
+    "maintain": Role("maintenance", "data"),
+    "erase": Role("erase", "data"),
+    "record-outcome": Role("workflow", "control"),
+}
+
+
+def service_account(duty: Duty) -> str:
+    """Name of the ServiceAccount of one duty."""
+    return f"ctp-{duty}"
+
+
+def compute_of(env: Environment, kind: Kind) -> Compute:
+    """The environment's numbers for one kind of work."""
+    compute: Compute = getattr(env.workflows.compute, kind)
+    return compute
+
+
+def image_of(env: Environment, kind: Kind) -> str:
+    """Training and gate load models: they need the image that holds torch."""
+    flows = env.workflows
+    return (flows.train_image or flows.image) if kind in ("train", "gate") else flows.image
+
+
+def requirements(compute: Compute) -> m.ResourceRequirements:
+    """Requests and limits of the main container."""
+    requests = {"cpu": compute.cpu, "memory": compute.memory}
+    limits = {"cpu": compute.cpu_limit, "memory": compute.memory}
+    if compute.gpus:
+        requests["nvidia.com/gpu"] = limits["nvidia.com/gpu"] = str(compute.gpus)
+    return m.ResourceRequirements(
+        requests={name: m.Quantity(root=value) for name, value in requests.items()},
+        limits={name: m.Quantity(root=value) for name, value in limits.items()},
+    )
+
+
+def container_security() -> m.SecurityContext:
+    """What Pod Security `restricted` demands of a container, and a read-only root besides."""
+    return m.SecurityContext(
+        allow_privilege_escalation=False,
+        capabilities=m.Capabilities(drop=["ALL"]),
+        privileged=False,
+        read_only_root_filesystem=True,
+        run_as_non_root=True,
+    )
+
+
+def pod_security(env: Environment) -> m.PodSecurityContext:
+    """What it demands of a pod; `fsGroup` makes a fresh volume writable."""
+    user = env.workflows.user_id
+    return m.PodSecurityContext(
+        fs_group=user,
+        fs_group_change_policy="OnRootMismatch",
+        run_as_group=user,
+        run_as_non_root=True,
+        run_as_user=user,
+        seccomp_profile=m.SeccompProfile(type="RuntimeDefault"),
+    )
+
+
+def shared_volumes(env: Environment, config_map: str) -> list[m.Volume]:
+    """Volumes of every pod of a workflow."""
+    return [
+        # Optional, so that a name that does not exist ends the first step with a message instead of leaving its pod waiting.
+        m.Volume(name="config", config_map=m.ConfigMapVolumeSource(name=config_map, optional=True)),
+        m.Volume(name="data", persistent_volume_claim=m.PersistentVolumeClaimVolumeSource(claim_name=env.workflows.claim)),
+    ]
+
+
+def own_volumes(compute: Compute, duty: Duty) -> list[m.Volume]:
+    """Volumes of one template: scratch space, shared memory, and the secrets of its duty if there are any."""
+    volumes = [
+        m.Volume(name="tmp", empty_dir=m.EmptyDirVolumeSource(size_limit=m.Quantity(root=compute.scratch))),
+        m.Volume(name="secrets", secret=m.SecretVolumeSource(secret_name=service_account(duty), optional=True, default_mode=0o440)),
+    ]
+    if compute.shm:
+        volumes.append(m.Volume(name="shm", empty_dir=m.EmptyDirVolumeSource(medium="Memory", size_limit=m.Quantity(root=compute.shm))))
+    return volumes
+
+
+def mounts(compute: Compute) -> list[m.VolumeMount]:
+    """Where they are mounted."""
+    places = [
+        m.VolumeMount(name="config", mount_path="/etc/ctp", read_only=True),
+        m.VolumeMount(name="secrets", mount_path=SECRETS, read_only=True),
+        m.VolumeMount(name="data", mount_path=DATA),
+        m.VolumeMount(name="tmp", mount_path="/tmp"),  # noqa: S108
+    ]
+    if compute.shm:
+        places.append(m.VolumeMount(name="shm", mount_path="/dev/shm"))  # noqa: S108
+    return places
+
+
+def retry(values: Retries) -> RetryStrategy:
+    """Exit code 75, and pods that were lost: deleted, evicted, or their node shut down or reclaimed. Nothing else.
+
+    `retryPolicy` stays unset: with an expression Argo then asks it after every failure and
+    error. The exit code is text, "-1" where no container ended by itself; 143 and 137 are
+    SIGTERM and SIGKILL. A pod over its deadline or out of memory ends by them too, and would again.
+
+    Source: Argo Workflows v4.1.2, docs/retries.md; inferFailedReason in workflow/controller/operator.go.
+    """
+    return RetryStrategy(
+        limit=values.limit,
+        affinity=m.RetryAffinity(node_anti_affinity=m.RetryNodeAntiAffinity()) if values.other_node else None,
+        backoff=m.Backoff(
+            duration=f"{values.wait_s}s",
+            factor=m.IntOrString(root=values.factor),
+            cap=f"{values.longest_wait_s}s",
+            max_duration=f"{values.within_s}s",
+        ),
+        expression=(
+            f"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) == {EXIT_TRANSIENT} || "
+            "(asInt(lastRetry.exitCode) in [-1, 137, 143] && !(lastRetry.message matches 'specified deadline|OOMKilled'))"
+        ),
+    )
