@@ -58,12 +58,12 @@ def registry(config: PipelineConfig, workdir: Path) -> RegistryClient:
 def _open_registry(uri: str) -> RegistryClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reports usage to its makers unless told not to
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mlflow.tracking import MlflowClient
 
+        for name in ("mlflow", "alembic"):  # After the import, which sets its own level.
+            logging.getLogger(name).setLevel(logging.WARNING)
         file = sqlite_path(uri)
         if file is None:
             with _typed(f"registry {uri}"):
