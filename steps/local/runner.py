@@ -7,6 +7,7 @@ first stage that has no result, and every stage may be repeated.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Callable
@@ -82,7 +83,9 @@ def _stage(loop: Loop, clock: Clock, name: str, body: Callable[[], dict[str, Any
         result = body()
     loop.state.results[name] = result
     loop.store.save(loop.state)
-    loop.console.print(f"  [green]✔[/green] {escape(stages.describe(name, result))} [dim]{loop.state.seconds[name]:.1f} s[/dim]", highlight=False)
+    loop.console.print(
+        f"  [green]✔[/green] {escape(stages.describe(name, result))} [dim]{loop.state.seconds[name]:.1f} s[/dim]", highlight=False
+    )
 
 
 def _walk(loop: Loop, clock: Clock) -> bool:
@@ -90,18 +93,22 @@ def _walk(loop: Loop, clock: Clock) -> bool:
     results = loop.state.results
     for stage in PIPELINE:
         if stage.when and results[stage.when.stage][stage.when.output] != stage.when.equals:
-            loop.state.reason = results[stage.when.stage].get("reason") or f"{stage.when.stage} ended as {results[stage.when.stage][stage.when.output]}"
+            loop.state.reason = (
+                results[stage.when.stage].get("reason") or f"{stage.when.stage} ended as {results[stage.when.stage][stage.when.output]}"
+            )
             return False
         if stage.name not in results:
             if stage.is_approval:
                 _approve(loop, stage)
             else:
-                _stage(loop, clock, stage.name, lambda stage=stage: _run_pipeline_step(loop, stage))
+                _stage(loop, clock, stage.name, functools.partial(_run_pipeline_step, loop, stage))
         if stage.name == "govern" and "release" not in results:
             # Also after a kill between the two; once the canary may have written spans, harvest purges.
             stages.purge_spool(loop)
         if stage.is_approval and results[stage.name]["decision"] != "approved":
-            loop.state.reason = f"{stage.name} was declined by {results[stage.name]['by']}: {results[stage.name]['reason'] or 'no reason given'}"
+            loop.state.reason = (
+                f"{stage.name} was declined by {results[stage.name]['by']}: {results[stage.name]['reason'] or 'no reason given'}"
+            )
             return False
     return True
 
@@ -151,5 +158,3 @@ class _memory_watch:  # noqa: N801 - reads as a statement
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(timeout=5)
-
-

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,7 +28,7 @@ class RunState(BaseModel):
 
     run_id: str
     seed: int
-    method: str
+    method: Literal["dpo", "grpo"]
     sabotage: bool
     sources: tuple[str, ...]
     config_hash: str
@@ -69,7 +69,9 @@ class RunStore:
         """Replace one run's state on disk."""
         write_atomic(self.path(state.run_id) / "state.json", state.model_dump_json(indent=2) + "\n")
 
-    def begin(self, *, seed: int, method: str, sabotage: bool, sources: tuple[str, ...], config_hash: str) -> tuple[RunState, bool]:
+    def begin(
+        self, *, seed: int, method: Literal["dpo", "grpo"], sabotage: bool, sources: tuple[str, ...], config_hash: str
+    ) -> tuple[RunState, bool]:
         """The run to work on and whether it is a resumed one."""
         ids = self.ids()
         fresh = RunState(

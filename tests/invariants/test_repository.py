@@ -12,7 +12,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("steps", "bench", "tests", "workflows") for path in (ROOT / folder).rglob("*.py"))
-HEAVY = ("torch", "transformers", "trl", "datasets", "ragas", "mlflow", "pyiceberg", "pyarrow", "pandas", "aiohttp", "kubernetes", "boto3", "openai")
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "datasets",
+    "ragas",
+    "mlflow",
+    "pyiceberg",
+    "pyarrow",
+    "pandas",
+    "aiohttp",
+    "kubernetes",
+    "boto3",
+    "openai",
+)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -29,8 +43,13 @@ def test_no_vague_module_names():
 def test_no_switched_off_code():
     marks = re.compile(r"raise NotImplementedError|\bTODO\b|\bFIXME\b|pragma: no cover|mark\.xfail")
     here = Path(__file__)
-    found = [f"{path.relative_to(ROOT)}:{number}" for path in SOURCES if path != here
-             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if marks.search(line)]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in SOURCES
+        if path != here
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if marks.search(line)
+    ]
     assert not found
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from steps.catalog import find_step
 from steps.config import PipelineConfig, load_config
 from steps.core.files import sha256_file
 from steps.core.lake import open_lake
 from steps.core.process import ServerProcess
 from steps.core.refs import ArtifactRef
 from steps.core.runtime import run_step
-from steps.catalog import find_step
 from steps.core.spec import StepContext
 from steps.local.world.domain import World
 
@@ -66,7 +66,9 @@ def test_no_row_is_lost_or_doubled(looped):
     report, state = read_report(workdir, "run-0001"), read_state(workdir, "run-0001")
     ingest = report["ingest"]
     assert ingest["read"] == ingest["written"] + ingest["quarantined"] + ingest["duplicates"] + sum(ingest["by_gate"].values())
-    assert ingest["read"] == state["results"]["traffic"]["requests"] + len(PLANTED) + 2, "every request is one trace; the torn line is one more"
+    assert ingest["read"] == state["results"]["traffic"]["requests"] + len(PLANTED) + 2, (
+        "every request is one trace; the torn line is one more"
+    )
     with open_lake(PipelineConfig(), workdir) as lake:
         for table, key in (("traces", ["trace_id"]), ("labels", ["trace_id", "policy_version"])):
             rows = lake.scan(table, tuple(key))
@@ -145,7 +147,9 @@ def test_shuffled_labels_do_not_pass_the_gate(looped, tmp_path):
     workdir, _, _ = looped
     results = read_state(workdir, "run-0001")["results"]
     rng = random.Random(SEED)
-    rows = [json.loads(line) for line in Path(ArtifactRef.model_validate(results["curate"]["dataset"]).local_path()).read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in Path(ArtifactRef.model_validate(results["curate"]["dataset"]).local_path()).read_text().splitlines()
+    ]
     for row in rows:
         if row["kind"] == "pair" and rng.random() < 0.5:
             row["chosen"], row["rejected"] = row["rejected"], row["chosen"]

@@ -56,7 +56,11 @@ def langfuse_row(trace_id, row, answer):
 
 
 def write(path, kind, rows):
-    traces = [(f"{number * 2 + right + 1:032x}", row, row["right_answer" if right else "hallucinated_answer"]) for number, row in enumerate(rows) for right in (0, 1)]
+    traces = [
+        (f"{number * 2 + right + 1:032x}", row, row["right_answer" if right else "hallucinated_answer"])
+        for number, row in enumerate(rows)
+        for right in (0, 1)
+    ]
     if kind == "otlp":
         path = path.with_suffix(".jsonl")
         path.write_text("".join(json.dumps(otlp_line(*trace)) + "\n" for trace in traces), encoding="utf-8")
@@ -69,7 +73,9 @@ def write(path, kind, rows):
 
         path = path.with_suffix(".parquet")
         table = [langfuse_row(*trace) | {"metadata": list(TAGS.items())} for trace in traces]
-        schema = pa.schema([(name, pa.string()) for name in table[0] if name != "metadata"] + [("metadata", pa.map_(pa.string(), pa.string()))])
+        schema = pa.schema(
+            [(name, pa.string()) for name in table[0] if name != "metadata"] + [("metadata", pa.map_(pa.string(), pa.string()))]
+        )
         pq.write_table(pa.Table.from_pylist(table, schema=schema), path)
     return path
 
