@@ -106,3 +106,20 @@ def test_pipeline_and_catalog_agree():
             if not earlier.is_approval:
                 assert output in find_step(earlier.step).load()[1].model_fields, f"{stage.name}: no output {source}"
         seen.add(stage.name)
+
+
+def test_only_the_stages_that_compute_install_torch():
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
+    def packages(extra: str) -> set[str]:
+        found: set[str] = set()
+        for requirement in extras[extra]:
+            own = re.match(r"continuous-training-pipeline\[([\w,-]+)\]", requirement)
+            found |= set().union(*map(packages, own[1].split(","))) if own else {re.split(r"[\[<>=;~ ]", requirement)[0]}
+        return found
+
+    for extra in ("lake", "ingest", "label", "gate", "registry", "gateway", "report"):
+        assert not packages(extra) & {"torch", "transformers", "trl"}, f"the extra {extra} brings torch"
+    assert {"torch", "trl"} <= packages("train") <= packages("local")

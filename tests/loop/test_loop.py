@@ -35,7 +35,7 @@ def looped(tmp_path_factory, kill_seed):
     workdir, source = folder / "work", write_planted(folder / "planted.jsonl")
     arguments = ["run", "--yes", "--workdir", workdir, "--seed", SEED, "--source", source, "--set", "ingest.keep_raw=true"]
     rng = random.Random(kill_seed)
-    killed = killed_run(arguments, [rng.uniform(4, 30) for _ in range(5)])
+    killed = killed_run(arguments, [rng.uniform(4, 26) for _ in range(4)])
     assert killed, "the run was never killed"
     wait_until_gone(workdir)
     done = ctp(*arguments)
