@@ -61,7 +61,7 @@ def ask_approval(console: Console, name: str, title: str, shown: dict[str, str],
     if not automatic:
         if not sys.stdin.isatty():
             raise UsageError(f"{name} waits for a person: run ctp run in a terminal, or give --yes to approve automatically")
-        answer = console.input("  Approve? [yes/no] ").strip().lower()
+        answer = console.input("  Approve? \\[yes/no] ").strip().lower()
         decision = "approved" if answer in {"y", "yes"} else "rejected"
         reason = console.input("  Reason (may be empty): ").strip()
     at = datetime.now(UTC).isoformat(timespec="seconds")

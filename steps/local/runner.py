@@ -138,7 +138,8 @@ def _approve(loop: Loop, stage: Stage) -> None:
     loop.state.approvals.append(approval.model_dump())
     loop.store.save(loop.state)
     how = "automatically (--yes)" if approval.automatic else "by hand"
-    loop.console.print(f"  [green]✔[/green] {approval.decision} by {escape(approval.by)}, {how}", highlight=False)
+    mark = "[green]✔[/green]" if approval.decision == "approved" else "[yellow]✘[/yellow]"
+    loop.console.print(f"  {mark} {approval.decision} by {escape(approval.by)}, {how}", highlight=False)
 
 
 class _memory_watch:  # noqa: N801 - reads as a statement

@@ -220,4 +220,7 @@ def describe(name: str, result: dict[str, Any]) -> str:
         "settle": "champion {champion}",
         "harvest": "{read} canary traces read, {written} kept",
     }
-    return lines.get(name, "done").format_map(result)
+    shown = dict(result)
+    if "by_gate" in shown:
+        shown["by_gate"] = ", ".join(f"{gate} {count}" for gate, count in shown["by_gate"].items())
+    return lines.get(name, "done").format_map(shown)
