@@ -22,11 +22,12 @@ def run_loop(config: PipelineConfig, workdir: Path, *, sources: tuple[str, ...],
 
     for name, value in thread_environment().items():
         os.environ.setdefault(name, value)
+    from steps.local.loop import Loop
     from steps.local.preflight import check_inputs
     from steps.local.progress import ConsoleProgress
     from steps.local.report.page import write_report
     from steps.local.reporting import build_report
-    from steps.local.runner import Loop, run_to_end
+    from steps.local.runner import run_to_end
     from steps.local.services import Services
     from steps.local.state import RunStore, workdir_lock
     from steps.local.summary import print_summary

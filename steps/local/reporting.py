@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from steps.core.lake import Lake
+    from steps.local.loop import Loop
     from steps.local.report.record import RunReport
-    from steps.local.runner import Loop
 
 BINS = 20
 EXAMPLES = 6

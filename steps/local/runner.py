@@ -11,44 +11,18 @@ import functools
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from steps.catalog import find_step
-from steps.config import PipelineConfig
 from steps.core.runtime import run_step
-from steps.core.spec import StepContext
 from steps.local import stages
 from steps.local.approve import Approval, ask_approval
-from steps.local.progress import ConsoleProgress
-from steps.local.services import Services
-from steps.local.state import Clock, RunState, RunStore, tree_memory_mb
+from steps.local.loop import Loop
+from steps.local.state import Clock, RunState, tree_memory_mb
 from steps.pipeline import PIPELINE, Stage
-
-
-@dataclass(frozen=True)
-class Loop:
-    """What the stages of one run share."""
-
-    config: PipelineConfig
-    workdir: Path
-    state: RunState
-    store: RunStore
-    services: Services
-    console: Console
-    progress: ConsoleProgress
-    automatic: bool
-
-    @property
-    def ctx(self) -> StepContext:
-        """The context of a pipeline step; judges without a URL get the embedded one's."""
-        config = self.services.with_judges(self.config)
-        return StepContext(config=config, run_id=self.state.run_id, workdir=self.workdir, progress=self.progress)
 
 
 def run_to_end(loop: Loop) -> RunState:

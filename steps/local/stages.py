@@ -18,7 +18,7 @@ from steps.core.runtime import run_step
 from steps.pipeline import Stage
 
 if TYPE_CHECKING:
-    from steps.local.runner import Loop
+    from steps.local.loop import Loop
     from steps.local.world.domain import World
 
 
