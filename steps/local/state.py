@@ -115,14 +115,14 @@ class Clock:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the block's seconds to stage `name`; a resumed stage adds to what it had."""
+        """Measure the block as stage `name`; a stage that was killed counts from its last start."""
         wall, cpu = time.monotonic(), tree_cpu_seconds()
         try:
             yield
         finally:
-            self.state.seconds[name] = round(self.state.seconds.get(name, 0.0) + time.monotonic() - wall, 2)
+            self.state.seconds[name] = round(time.monotonic() - wall, 2)
             used = max(0.0, tree_cpu_seconds() - cpu)
-            self.state.cpu_seconds[name] = round(self.state.cpu_seconds.get(name, 0.0) + used, 2)
+            self.state.cpu_seconds[name] = round(used, 2)
 
 
 def tree_cpu_seconds() -> float:

@@ -86,7 +86,7 @@ def _error_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryC
 
 def _latency_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> Finding:
     ours, base = canary.p99_latency_ms, stable.p99_latency_ms
-    if canary.requests < config.min_requests or ours is None or base is None or math.isnan(ours) or math.isnan(base):
+    if canary.requests < config.min_requests or ours is None or base is None or not (math.isfinite(ours) and math.isfinite(base)):
         return Finding(name="p99_latency", phase="Inconclusive", reason="no latency of both versions yet")
     limit = max(base * config.max_p99_latency_ratio, config.p99_latency_floor_ms)
     phase: Phase = "Failed" if ours > limit else "Successful"
