@@ -128,3 +128,12 @@ with _file_lock(sqlite_path({client.uri!r})):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     with client.moving("any"):
         pass
+
+
+def test_a_registry_whose_creation_was_killed_is_made_again(tmp_path):
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / ".mlflow.db.unfinished").write_bytes(b"half a database")
+    client = clients.registry(PipelineConfig(), tmp_path)
+    client.ensure_model("m")
+    assert client.aliases("m") == {}
+    assert not list((tmp_path / "mlflow").glob("*unfinished*"))
