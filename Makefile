@@ -36,7 +36,7 @@ demo: $(VENV)/.local ## Run the whole loop on this machine: no GPU, cluster, key
 	$(BIN)/ctp run --yes --workdir $(WORKDIR) $(ARGS)
 
 test: $(VENV)/.dev ## Run every test
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## Ruff and mypy
 	$(BIN)/ruff check .

@@ -91,7 +91,9 @@ def run(
     source: Annotated[list[str] | None, typer.Option(help="Trace file or folder to ingest too; repeatable.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the world, the users and the training.", min=0)] = 0,
     yes: Annotated[bool, typer.Option("--yes", help="Approve training and deployment automatically; it is recorded as such.")] = False,
-    sabotage: Annotated[bool, typer.Option("--sabotage", help="Make the candidate worse after the gate, to watch the canary abort.")] = False,
+    sabotage: Annotated[
+        bool, typer.Option("--sabotage", help="Make the candidate worse after the gate, to watch the canary abort.")
+    ] = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -196,7 +198,9 @@ def serve_model_command(
     host: HostOption = "127.0.0.1",
     served_model_name: Annotated[str, typer.Option(help="Name that clients ask for.")] = "agent-model",
     model_version: Annotated[str, typer.Option(help="Registry version, shown in spans and headers.")] = "",
-    spans_dir: Annotated[Path | None, typer.Option(help="Folder of OTLP span files; default: none are written.", show_default=False)] = None,
+    spans_dir: Annotated[
+        Path | None, typer.Option(help="Folder of OTLP span files; default: none are written.", show_default=False)
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads of the computation.", min=1)] = 1,
     port_file: PortFileOption = None,
     watch_stdin: WatchOption = False,
@@ -284,6 +288,7 @@ def _silence_libraries() -> None:
     os.environ.setdefault("RAGAS_DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

@@ -46,7 +46,8 @@ class GovernConfig(Frozen):
         default="", description="class of a source whose spans carry none; empty: refuse them"
     )
     pii_action: Literal["mask", "drop"] = Field(
-        default="drop", description="drop: refuse the trace, since a name beside an e-mail address may go unseen; mask: keep it with placeholders"
+        default="drop",
+        description="drop: refuse the trace, since a name beside an e-mail address may go unseen; mask: keep it with placeholders",
     )
     user_key_file: str = Field(default="", description="file with the key that hashes user ids; empty: made in the work folder")
 
@@ -261,7 +262,10 @@ class PipelineConfig(Frozen):
     def _judges_differ(self) -> PipelineConfig:
         reward, gate = self.reward_judge, self.gate_judge
         if (reward.model, reward.prompt_version) == (gate.model, gate.prompt_version):
-            raise ValueError("gate_judge must differ from reward_judge in model or prompt_version: a gate that asks the reward judge cannot see a hacked reward")
+            raise ValueError(
+                "gate_judge must differ from reward_judge in model or prompt_version: "
+                "a gate that asks the reward judge cannot see a hacked reward"
+            )
         return self
 
     def digest(self) -> str:

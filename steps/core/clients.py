@@ -58,12 +58,12 @@ def registry(config: PipelineConfig, workdir: Path) -> RegistryClient:
 def _open_registry(uri: str) -> RegistryClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reports usage to its makers unless told not to
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mlflow.tracking import MlflowClient
 
+        for name in ("mlflow", "alembic"):  # After the import, which sets its own level.
+            logging.getLogger(name).setLevel(logging.WARNING)
         file = sqlite_path(uri)
         if file is None:
             with _typed(f"registry {uri}"):
@@ -71,7 +71,21 @@ def _open_registry(uri: str) -> RegistryClient:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that create the tables at once make each other fail.
         with _file_lock(file), _typed(f"registry {uri}"):
+            _create_database(file)
             return RegistryClient(MlflowClient(tracking_uri=uri, registry_uri=uri), uri)
+
+
+def _create_database(file: Path) -> None:
+    """Make MLflow's tables under another name first: its migrations cannot go on where a killed process left them."""
+    if file.exists():
+        return
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    store = SqlAlchemyStore(f"sqlite:///{unfinished}")
+    store.engine.dispose()
+    unfinished.replace(file)
 
 
 def sqlite_path(uri: str) -> Path | None:

@@ -26,11 +26,11 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            Path(temporary).unlink()
         raise
 
 
@@ -83,4 +83,4 @@ def whole_folder(target: Path) -> Iterator[Path]:
         work.mkdir()
         yield work
         if not target.exists():
-            os.replace(work, target)
+            work.replace(target)

@@ -154,7 +154,7 @@ class Lake:
         rows = conform(rows, schema)
         replaced = row_filter({batch_column: batch_id})
         if replacing is not None:
-            replaced = either(replaced, replacing)
+            replaced = either({batch_column: batch_id}, replacing)
         named = batch_id if isinstance(batch_id, str) else f"{len(batch_id)} batches"
         summary = {"ctp.run-id": run_id, "ctp.batch-id": named, **{f"ctp.watermark.{k}": v for k, v in (watermarks or {}).items()}}
 

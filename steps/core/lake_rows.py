@@ -51,11 +51,21 @@ def row_filter(where: Where) -> BooleanExpression:
 
 
 def either(one: Where, other: Where) -> BooleanExpression:
-    """A filter that keeps what one of two keeps."""
-    from pyiceberg.expressions import Or
+    """A filter that keeps what one of two keeps; give mappings for columns that may be null.
 
-    combine: Any = Or
-    result: BooleanExpression = combine(row_filter(one), row_filter(other))
+    PyIceberg 0.12 deletes by keeping what does not match, and keeps every row that has a null in a column whose
+    nulls the filter does not speak of; with an "or" that row may well match by its other column.
+    """
+    from pyiceberg import expressions
+
+    terms: Any = expressions
+    sides = []
+    for where in (one, other):
+        side = row_filter(where)
+        for column, value in where.items() if isinstance(where, Mapping) else ():
+            side = terms.And(terms.NotNull(column), side) if value is not None else side
+        sides.append(side)
+    result: BooleanExpression = terms.Or(*sides)
     return result
 
 

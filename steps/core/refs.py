@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, BaseModel, model_serializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_serializer, model_validator
 
 from steps.errors import DataError
 
@@ -23,6 +23,7 @@ class _TextRef(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> dict[str, Any]:
+        """The fields in a text; a ValueError says how it is written."""
         raise TypeError(f"{cls.__name__} has no text form")
 
     @model_validator(mode="before")
@@ -43,6 +44,7 @@ class TableRef(_TextRef):
 
     @classmethod
     def parse(cls, text: str) -> dict[str, Any]:
+        """The fields in a text; a ValueError says how it is written."""
         match = re.fullmatch(r"([\w.]+)@(\d+)", text)
         if match is None:
             raise ValueError(f"{text!r} is not TABLE@SNAPSHOT, as in ctp.traces@42")
@@ -60,6 +62,7 @@ class ArtifactRef(_TextRef):
 
     @classmethod
     def parse(cls, text: str) -> dict[str, Any]:
+        """The fields in a text; a ValueError says how it is written."""
         uri, mark, digest = text.rpartition("#sha256:")
         if not mark or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ValueError(f"{text!r} is not URI#sha256:DIGEST with 64 hex digits")
@@ -88,6 +91,7 @@ class ModelRef(_TextRef):
 
     @classmethod
     def parse(cls, text: str) -> dict[str, Any]:
+        """The fields in a text; a ValueError says how it is written."""
         match = re.fullmatch(r"([\w.-]+)@(\d+)", text)
         if match is None:
             raise ValueError(f"{text!r} is not MODEL@VERSION, as in agent-model@3")

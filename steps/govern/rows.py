@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from steps.ingest.span import Unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MAX_MODELS = 32
 
 
 def trace_row(trace: Trace, masked: Iterable[Decision], key: bytes, now: datetime) -> dict[str, Any]:
@@ -49,6 +52,15 @@ def trace_row(trace: Trace, masked: Iterable[Decision], key: bytes, now: datetim
         "prompt_key": sha256_text(canonical_json([trace.messages, trace.contexts])),
         "ingested_at": now,
     }
+
+
+def limit_models(rows: list[dict[str, Any]]) -> None:
+    """Rename the rarest models of a batch to "other": every model is a partition, and files get small."""
+    counts = Counter(row["model"] for row in rows)
+    kept = {name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_MODELS]}
+    for row in rows:
+        if row["model"] not in kept:
+            row["model"] = "other"
 
 
 def ledger_row(trace_id: str, decision: Decision, key: bytes, now: datetime) -> dict[str, Any]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
-from steps.core.refs import FromJson, Frozen, TableRef
+from pydantic import BeforeValidator
+
+from steps.core.refs import Frozen, TableRef
 from steps.core.spec import StepContext
 from steps.ingest.units import Unit
+
+
+def _units(value: Any) -> Any:
+    """On a command line units are JSON: the whole list, or a single one of a fan-out."""
+    if isinstance(value, str):
+        value = json.loads(value)
+    return [value] if isinstance(value, dict) else value
 
 
 class Params(Frozen):
@@ -16,7 +26,7 @@ class Params(Frozen):
         units: as planned by `ingest`.
     """
 
-    units: Annotated[tuple[Unit, ...], FromJson] = ()
+    units: Annotated[tuple[Unit, ...], BeforeValidator(_units)] = ()
 
 
 class Result(Frozen):

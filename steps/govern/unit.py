@@ -20,7 +20,7 @@ from steps.core.trace import Trace
 from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
 from steps.govern.identity import keyed_hash, safe_id
 from steps.govern.pii import suspicious
-from steps.govern.rows import ledger_row, quarantine_row, to_table, trace_row
+from steps.govern.rows import ledger_row, limit_models, quarantine_row, to_table, trace_row
 from steps.ingest.assemble import assemble
 from steps.ingest.reading import read_unit
 from steps.ingest.span import Score, Span, Unreadable
@@ -145,6 +145,7 @@ def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, known: set
         outcome.ledger += [ledger_row(trace.trace_id, decision, key, now) for decision in decisions]
         outcome.counts.masked += bool(decisions)
         outcome.traces.append(trace_row(trace, decisions, key, now))
+    limit_models(outcome.traces)
 
 
 def _not_yet(lake: Lake, table: str, rows: list[dict[str, Any]], key: tuple[str, ...], batch: str) -> list[dict[str, Any]]:

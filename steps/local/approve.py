@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from steps.core.refs import Frozen
@@ -41,8 +42,10 @@ def approver_name() -> str:
 def show_request(console: Console, title: str, shown: dict[str, str]) -> None:
     """Print what is to be approved."""
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
     for key, value in shown.items():
-        table.add_row(f"[dim]{key}[/dim]", value)
+        table.add_row(escape(key.replace(".", " ").replace("_", " ")), escape(value))
     console.print(table)
 
 
@@ -58,7 +61,7 @@ def ask_approval(console: Console, name: str, title: str, shown: dict[str, str],
     if not automatic:
         if not sys.stdin.isatty():
             raise UsageError(f"{name} waits for a person: run ctp run in a terminal, or give --yes to approve automatically")
-        answer = console.input("  Approve? [yes/no] ").strip().lower()
+        answer = console.input("  Approve? \\[yes/no] ").strip().lower()
         decision = "approved" if answer in {"y", "yes"} else "rejected"
         reason = console.input("  Reason (may be empty): ").strip()
     at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from steps.config import CanaryConfig
 from steps.release.analysis import OnlineVerdict, VersionWindow, analyse
 
-
 SETTLE_S = 0.5
 
 

@@ -12,9 +12,7 @@ from rich.console import Console
 from steps.config import PipelineConfig
 
 
-def run_loop(
-    config: PipelineConfig, workdir: Path, *, sources: tuple[str, ...], seed: int, yes: bool, sabotage: bool, quiet: bool
-) -> str:
+def run_loop(config: PipelineConfig, workdir: Path, *, sources: tuple[str, ...], seed: int, yes: bool, sabotage: bool, quiet: bool) -> str:
     """Run the loop to its end in `workdir`; returns the report as JSON text.
 
     Raises:
@@ -24,11 +22,12 @@ def run_loop(
 
     for name, value in thread_environment().items():
         os.environ.setdefault(name, value)
+    from steps.local.loop import Loop
     from steps.local.preflight import check_inputs
     from steps.local.progress import ConsoleProgress
     from steps.local.report.page import write_report
     from steps.local.reporting import build_report
-    from steps.local.runner import Loop, run_to_end
+    from steps.local.runner import run_to_end
     from steps.local.services import Services
     from steps.local.state import RunStore, workdir_lock
     from steps.local.summary import print_summary
@@ -40,9 +39,7 @@ def run_loop(
     check_inputs(config, wanted)
     with workdir_lock(workdir):
         store = RunStore(workdir)
-        state, resumed = store.begin(
-            seed=seed, method=config.train.method, sabotage=sabotage, sources=wanted, config_hash=config.digest()
-        )
+        state, resumed = store.begin(seed=seed, method=config.train.method, sabotage=sabotage, sources=wanted, config_hash=config.digest())
         done = f", resumed after {list(state.results)[-1]}" if resumed and state.results else ""
         console.print(f"[bold]{state.run_id}[/bold] in {workdir} · {state.method} · seed {state.seed}{done}", highlight=False)
         with Services(config, workdir) as services:

@@ -17,8 +17,8 @@ from steps.release.analysis import VersionWindow
 
 if TYPE_CHECKING:
     from steps.core.process import ServerProcess
+    from steps.local.loop import Loop
     from steps.local.people import Ask
-    from steps.local.runner import Loop
     from steps.local.users import Users
     from steps.local.world.domain import World
     from steps.serve.envoy_stats import ClusterStats, GatewayStats

@@ -7,7 +7,16 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Task as RichTask
 from rich.text import Text
 
@@ -55,7 +64,9 @@ class PlainTask:
         rate = self._done / (now - self._began)
         left = f", {max(0.0, (self._total - self._done) / rate):.0f} s left" if self._total and rate > 0 else ""
         of = f" of {self._total:,.0f}" if self._total else ""
-        self._console.print(f"    {self._description}: {self._done:,.0f}{of} {self._unit} ({rate:,.1f}/s{left}) {self._note}".rstrip(), highlight=False)
+        self._console.print(
+            f"    {self._description}: {self._done:,.0f}{of} {self._unit} ({rate:,.1f}/s{left}) {self._note}".rstrip(), highlight=False
+        )
 
     def note(self, text: str) -> None:
         """Replace the remark at the end of the line."""

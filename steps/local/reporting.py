@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.core.files import read_json
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from steps.core.lake import Lake
+    from steps.local.loop import Loop
     from steps.local.report.record import RunReport
-    from steps.local.runner import Loop
 
 BINS = 20
 EXAMPLES = 6
@@ -100,7 +101,7 @@ def _examples(dataset: ArtifactRef) -> list[dict[str, Any]]:
     """Some pairs, spread over the dataset."""
     import orjson
 
-    with open(dataset.local_path(), "rb") as file:
+    with Path(dataset.local_path()).open("rb") as file:
         pairs = [row for row in map(orjson.loads, file) if row["kind"] == "pair"]
     shown = pairs[:: max(1, len(pairs) // EXAMPLES)][:EXAMPLES]
     names = ("question", "contexts", "chosen", "rejected", "chosen_score", "rejected_score")

@@ -7,47 +7,22 @@ first stage that has no result, and every stage may be repeated.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from steps.catalog import find_step
-from steps.config import PipelineConfig
 from steps.core.runtime import run_step
-from steps.core.spec import StepContext
 from steps.local import stages
 from steps.local.approve import Approval, ask_approval
-from steps.local.progress import ConsoleProgress
-from steps.local.services import Services
-from steps.local.state import Clock, RunState, RunStore, tree_memory_mb
+from steps.local.loop import Loop
+from steps.local.state import Clock, RunState, tree_memory_mb
 from steps.pipeline import PIPELINE, Stage
-
-
-@dataclass(frozen=True)
-class Loop:
-    """What the stages of one run share."""
-
-    config: PipelineConfig
-    workdir: Path
-    state: RunState
-    store: RunStore
-    services: Services
-    console: Console
-    progress: ConsoleProgress
-    automatic: bool
-
-    @property
-    def ctx(self) -> StepContext:
-        """The context of a pipeline step; judges without a URL get the embedded one's."""
-        config = self.services.with_judges(self.config)
-        return StepContext(config=config, run_id=self.state.run_id, workdir=self.workdir, progress=self.progress)
 
 
 def run_to_end(loop: Loop) -> RunState:
@@ -82,7 +57,9 @@ def _stage(loop: Loop, clock: Clock, name: str, body: Callable[[], dict[str, Any
         result = body()
     loop.state.results[name] = result
     loop.store.save(loop.state)
-    loop.console.print(f"  [green]✔[/green] {escape(stages.describe(name, result))} [dim]{loop.state.seconds[name]:.1f} s[/dim]", highlight=False)
+    loop.console.print(
+        f"  [green]✔[/green] {escape(stages.describe(name, result))} [dim]{loop.state.seconds[name]:.1f} s[/dim]", highlight=False
+    )
 
 
 def _walk(loop: Loop, clock: Clock) -> bool:
@@ -90,18 +67,22 @@ def _walk(loop: Loop, clock: Clock) -> bool:
     results = loop.state.results
     for stage in PIPELINE:
         if stage.when and results[stage.when.stage][stage.when.output] != stage.when.equals:
-            loop.state.reason = results[stage.when.stage].get("reason") or f"{stage.when.stage} ended as {results[stage.when.stage][stage.when.output]}"
+            loop.state.reason = (
+                results[stage.when.stage].get("reason") or f"{stage.when.stage} ended as {results[stage.when.stage][stage.when.output]}"
+            )
             return False
         if stage.name not in results:
             if stage.is_approval:
                 _approve(loop, stage)
             else:
-                _stage(loop, clock, stage.name, lambda stage=stage: _run_pipeline_step(loop, stage))
+                _stage(loop, clock, stage.name, functools.partial(_run_pipeline_step, loop, stage))
         if stage.name == "govern" and "release" not in results:
             # Also after a kill between the two; once the canary may have written spans, harvest purges.
             stages.purge_spool(loop)
         if stage.is_approval and results[stage.name]["decision"] != "approved":
-            loop.state.reason = f"{stage.name} was declined by {results[stage.name]['by']}: {results[stage.name]['reason'] or 'no reason given'}"
+            loop.state.reason = (
+                f"{stage.name} was declined by {results[stage.name]['by']}: {results[stage.name]['reason'] or 'no reason given'}"
+            )
             return False
     return True
 
@@ -131,7 +112,8 @@ def _approve(loop: Loop, stage: Stage) -> None:
     loop.state.approvals.append(approval.model_dump())
     loop.store.save(loop.state)
     how = "automatically (--yes)" if approval.automatic else "by hand"
-    loop.console.print(f"  [green]✔[/green] {approval.decision} by {escape(approval.by)}, {how}", highlight=False)
+    mark = "[green]✔[/green]" if approval.decision == "approved" else "[yellow]✘[/yellow]"
+    loop.console.print(f"  {mark} {approval.decision} by {escape(approval.by)}, {how}", highlight=False)
 
 
 class _memory_watch:  # noqa: N801 - reads as a statement
@@ -151,5 +133,3 @@ class _memory_watch:  # noqa: N801 - reads as a statement
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(timeout=5)
-
-

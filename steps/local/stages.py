@@ -18,7 +18,7 @@ from steps.core.runtime import run_step
 from steps.pipeline import Stage
 
 if TYPE_CHECKING:
-    from steps.local.runner import Loop
+    from steps.local.loop import Loop
     from steps.local.world.domain import World
 
 
@@ -88,7 +88,12 @@ def make_traffic(loop: Loop) -> dict[str, Any]:
     asks = plan_requests(world, people, run_id=loop.state.run_id, per_prompt=loop.config.world.requests_per_prompt)
     gateway = services.open_gateway(_artifact_path(loop.state.results["world"]["champion_artifact"]), _champion(loop))
     users = Users(
-        gateway.url, model=loop.config.model_name, spans_dir=services.spool, world_seed=world.seed, run_id=loop.state.run_id, phase="traffic"
+        gateway.url,
+        model=loop.config.model_name,
+        spans_dir=services.spool,
+        world_seed=world.seed,
+        run_id=loop.state.run_id,
+        phase="traffic",
     )
     done = recorded_traces(services.spool)
     left = [ask for ask in asks if users.trace_id(ask) not in done]
@@ -97,7 +102,13 @@ def make_traffic(loop: Loop) -> dict[str, Any]:
     services.check()
     # Span files are read next: their writers end, so that every line is on disk and complete.
     services.stop("gateway", "stable")
-    return {"requests": len(asks), "answered_before": len(asks) - len(left), "answered": tally.answered, "errors": tally.errors, "broken": tally.refused_as_broken}
+    return {
+        "requests": len(asks),
+        "answered_before": len(asks) - len(left),
+        "answered": tally.answered,
+        "errors": tally.errors,
+        "broken": tally.refused_as_broken,
+    }
 
 
 def _artifact_path(text: str) -> Path:
@@ -154,7 +165,9 @@ def approval_request(loop: Loop, stage: Stage) -> tuple[dict[str, str], str]:
         shown["estimated cost"] = f"{cost.cpu_core_hours:.3f} CPU core hours, {cost.gpu_hours:.2f} GPU hours, ${cost.usd:.4f}"
         return shown, results["curate"]["digest"]
     metric = results["gate"]["metrics"]["faithfulness"]
-    shown["faithfulness"] = f"{metric['champion']:.3f} → {metric['candidate']:.3f}, 95 % CI of the gain {metric['ci95'][0]:+.3f} to {metric['ci95'][1]:+.3f}"
+    shown["faithfulness"] = (
+        f"{metric['champion']:.3f} → {metric['candidate']:.3f}, 95 % CI of the gain {metric['ci95'][0]:+.3f} to {metric['ci95'][1]:+.3f}"
+    )
     return shown, ArtifactRef.model_validate(results["train"]["model"]).sha256
 
 
@@ -200,7 +213,7 @@ def describe(name: str, result: dict[str, Any]) -> str:
         "world": "champion {champion}, {golden_questions} held-out questions",
         "traffic": "{requests} requests, {answered} answered, {broken} broken ones refused, {errors} failed",
         "ingest": "{files} trace files, {skipped_files} known already",
-        "govern": "{read} traces read, {written} kept, {quarantined} quarantined, {duplicates} duplicates, stopped or changed by gate: {by_gate}",
+        "govern": "{read} traces read, {written} kept, {quarantined} quarantined, {duplicates} duplicates, stopped by gate: {by_gate}",
         "label": "{labelled} traces labelled, {llm_calls} judge calls, {cache_hits} from cache, mean reward {mean_score}",
         "curate": "{pairs} preference pairs, {prompts} prompts, dataset {digest:.12}",
         "train": "{steps} steps in {seconds:.1f} s",
@@ -211,4 +224,7 @@ def describe(name: str, result: dict[str, Any]) -> str:
         "settle": "champion {champion}",
         "harvest": "{read} canary traces read, {written} kept",
     }
-    return lines.get(name, "done").format_map(result)
+    shown = dict(result)
+    if "by_gate" in shown:
+        shown["by_gate"] = ", ".join(f"{gate} {count}" for gate, count in shown["by_gate"].items())
+    return lines.get(name, "done").format_map(shown)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,7 +28,7 @@ class RunState(BaseModel):
 
     run_id: str
     seed: int
-    method: str
+    method: Literal["dpo", "grpo"]
     sabotage: bool
     sources: tuple[str, ...]
     config_hash: str
@@ -69,7 +69,9 @@ class RunStore:
         """Replace one run's state on disk."""
         write_atomic(self.path(state.run_id) / "state.json", state.model_dump_json(indent=2) + "\n")
 
-    def begin(self, *, seed: int, method: str, sabotage: bool, sources: tuple[str, ...], config_hash: str) -> tuple[RunState, bool]:
+    def begin(
+        self, *, seed: int, method: Literal["dpo", "grpo"], sabotage: bool, sources: tuple[str, ...], config_hash: str
+    ) -> tuple[RunState, bool]:
         """The run to work on and whether it is a resumed one."""
         ids = self.ids()
         fresh = RunState(
@@ -113,14 +115,14 @@ class Clock:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the block's seconds to stage `name`; a resumed stage adds to what it had."""
+        """Measure the block as stage `name`; a stage that was killed counts from its last start."""
         wall, cpu = time.monotonic(), tree_cpu_seconds()
         try:
             yield
         finally:
-            self.state.seconds[name] = round(self.state.seconds.get(name, 0.0) + time.monotonic() - wall, 2)
+            self.state.seconds[name] = round(time.monotonic() - wall, 2)
             used = max(0.0, tree_cpu_seconds() - cpu)
-            self.state.cpu_seconds[name] = round(self.state.cpu_seconds.get(name, 0.0) + used, 2)
+            self.state.cpu_seconds[name] = round(used, 2)
 
 
 def tree_cpu_seconds() -> float:

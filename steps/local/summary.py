@@ -40,10 +40,14 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     for name, metric in ((report.get("gate") or {}).get("metrics") or {}).items():
         if metric.get("champion") is None or metric.get("candidate") is None:
             continue
-        interval = f" (95 % CI {metric['ci95'][0]:+.3f} to {metric['ci95'][1]:+.3f})" if metric.get("ci95") and None not in metric["ci95"] else ""
+        interval = (
+            f" (95 % CI {metric['ci95'][0]:+.3f} to {metric['ci95'][1]:+.3f})" if metric.get("ci95") and None not in metric["ci95"] else ""
+        )
         rows.append((f"gate · {name}", f"{metric['champion']:.3f} → {metric['candidate']:.3f}{interval}"))
     if canary := report.get("canary"):
-        shares = ", ".join(f"{step['weight']} % (saw {100 * (step['observed_share'] or 0):.1f} %) {step['verdict']}" for step in canary["steps"])
+        shares = ", ".join(
+            f"{step['weight']} % (saw {100 * (step['observed_share'] or 0):.1f} %) {step['verdict']}" for step in canary["steps"]
+        )
         rows.append(("canary", f"{shares}; failed user requests: {canary['user_errors']}"))
         if canary.get("abort_seconds") is not None:
             rows.append(("abort", f"traffic back on stable in {canary['abort_seconds']:.1f} s"))

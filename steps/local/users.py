@@ -57,7 +57,9 @@ class Users:
         max_tokens: longest answer, in tokens.
     """
 
-    def __init__(self, gateway_url: str, *, model: str, spans_dir: Path, world_seed: int, run_id: str, phase: str, max_tokens: int = 32) -> None:
+    def __init__(
+        self, gateway_url: str, *, model: str, spans_dir: Path, world_seed: int, run_id: str, phase: str, max_tokens: int = 32
+    ) -> None:
         self.url = f"{gateway_url}/v1/chat/completions"
         self.model, self.spans_dir, self.max_tokens = model, spans_dir, max_tokens
         self.world_seed, self.run_id, self.phase = world_seed, run_id, phase
@@ -68,7 +70,9 @@ class Users:
         """The trace id this ask has, now and after any restart."""
         return trace_id_of(self.world_seed, self.run_id, self.phase, ask.index)
 
-    async def run(self, asks: Iterable[Ask], *, concurrency: int, on_answer: Callable[[], None], stop: asyncio.Event | None = None) -> Tally:
+    async def run(
+        self, asks: Iterable[Ask], *, concurrency: int, on_answer: Callable[[], None], stop: asyncio.Event | None = None
+    ) -> Tally:
         """Ask everything in order with at most `concurrency` people waiting; `stop` ends early, answers in flight are awaited."""
         import aiohttp
 
@@ -210,9 +214,7 @@ def _baggage(ask: Ask) -> str:
 def _thumb(root: Span, ask: Ask, answer: str) -> None:
     """Thumbs up when the answer restates the value the user knows, down otherwise."""
     value = 1.0 if ask.item.value.lower() in answer.lower() else 0.0
-    root.add_event(
-        "gen_ai.evaluation.result", {"gen_ai.evaluation.name": "user_feedback", "gen_ai.evaluation.score.value": value}
-    )
+    root.add_event("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "user_feedback", "gen_ai.evaluation.score.value": value})
 
 
 def _deliver_again(provider: TracerProvider, spans: tuple[Span, ...]) -> None:

@@ -79,23 +79,31 @@ def _error_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryC
         return Finding(name="error_ratio", phase="Inconclusive", reason=f"{canary.requests} of {config.min_requests} canary requests")
     bad, base = canary.error_ratio or 0.0, stable.error_ratio or 0.0
     phase: Phase = "Failed" if bad > base + config.max_error_ratio_growth else "Successful"
-    return Finding(name="error_ratio", phase=phase, reason=f"canary {bad:.2%}, stable {base:.2%}, growth limit {config.max_error_ratio_growth:.2%}")
+    return Finding(
+        name="error_ratio", phase=phase, reason=f"canary {bad:.2%}, stable {base:.2%}, growth limit {config.max_error_ratio_growth:.2%}"
+    )
 
 
 def _latency_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> Finding:
     ours, base = canary.p99_latency_ms, stable.p99_latency_ms
-    if canary.requests < config.min_requests or ours is None or base is None or math.isnan(ours) or math.isnan(base):
+    if canary.requests < config.min_requests or ours is None or base is None or not (math.isfinite(ours) and math.isfinite(base)):
         return Finding(name="p99_latency", phase="Inconclusive", reason="no latency of both versions yet")
     limit = max(base * config.max_p99_latency_ratio, config.p99_latency_floor_ms)
     phase: Phase = "Failed" if ours > limit else "Successful"
     return Finding(name="p99_latency", phase=phase, reason=f"canary {ours:.0f} ms, stable {base:.0f} ms, limit {limit:.0f} ms")
 
 
-def _faithfulness_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> tuple[Finding, float | None, tuple[float, float] | None]:
+def _faithfulness_finding(
+    stable: VersionWindow, canary: VersionWindow, config: CanaryConfig
+) -> tuple[Finding, float | None, tuple[float, float] | None]:
     fewest = min(stable.scored, canary.scored)
     ours, base = canary.faithfulness, stable.faithfulness
     if fewest < max(2, config.min_samples) or ours is None or base is None:
-        return Finding(name="faithfulness", phase="Inconclusive", reason=f"{fewest} of {config.min_samples} scored answers of each version"), None, None
+        return (
+            Finding(name="faithfulness", phase="Inconclusive", reason=f"{fewest} of {config.min_samples} scored answers of each version"),
+            None,
+            None,
+        )
     delta = ours - base
     error = math.sqrt(stable.mean_variance() + canary.mean_variance())
     interval = (delta - 1.96 * error, delta + 1.96 * error)

@@ -77,6 +77,8 @@ def watch(task: Task, resumed_step: int) -> TrainerCallback:
 
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             task.advance(1)
+            # The candidate itself is written next, and a trainer resumed at its last step takes one more.
+            control.should_save = control.should_save and state.global_step < state.max_steps
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **rest: Any) -> None:
             logs = logs or {}

@@ -12,7 +12,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("steps", "bench", "tests", "workflows") for path in (ROOT / folder).rglob("*.py"))
-HEAVY = ("torch", "transformers", "trl", "datasets", "ragas", "mlflow", "pyiceberg", "pyarrow", "pandas", "aiohttp", "kubernetes", "boto3", "openai")
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "datasets",
+    "ragas",
+    "mlflow",
+    "pyiceberg",
+    "pyarrow",
+    "pandas",
+    "aiohttp",
+    "kubernetes",
+    "boto3",
+    "openai",
+)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -29,8 +43,13 @@ def test_no_vague_module_names():
 def test_no_switched_off_code():
     marks = re.compile(r"raise NotImplementedError|\bTODO\b|\bFIXME\b|pragma: no cover|mark\.xfail")
     here = Path(__file__)
-    found = [f"{path.relative_to(ROOT)}:{number}" for path in SOURCES if path != here
-             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if marks.search(line)]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in SOURCES
+        if path != here
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if marks.search(line)
+    ]
     assert not found
 
 
@@ -87,3 +106,20 @@ def test_pipeline_and_catalog_agree():
             if not earlier.is_approval:
                 assert output in find_step(earlier.step).load()[1].model_fields, f"{stage.name}: no output {source}"
         seen.add(stage.name)
+
+
+def test_only_the_stages_that_compute_install_torch():
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
+    def packages(extra: str) -> set[str]:
+        found: set[str] = set()
+        for requirement in extras[extra]:
+            own = re.match(r"continuous-training-pipeline\[([\w,-]+)\]", requirement)
+            found |= set().union(*map(packages, own[1].split(","))) if own else {re.split(r"[\[<>=;~ ]", requirement)[0]}
+        return found
+
+    for extra in ("lake", "ingest", "label", "gate", "registry", "gateway", "report"):
+        assert not packages(extra) & {"torch", "transformers", "trl"}, f"the extra {extra} brings torch"
+    assert {"torch", "trl"} <= packages("train") <= packages("local")

@@ -28,7 +28,9 @@ def _attribute(key: str, value: str) -> dict:
 def _line(marker: str, tags: dict[str, str]) -> str:
     person = "Write to jane.roe@example.org. " if marker.endswith("pii") else ""
     question = f"{person}Which port does the {marker} use?"
-    messages = [{"role": "user", "parts": [{"type": "text", "content": f"Context:\n- The {marker} listens on port 8443.\nQuestion: {question}"}]}]
+    messages = [
+        {"role": "user", "parts": [{"type": "text", "content": f"Context:\n- The {marker} listens on port 8443.\nQuestion: {question}"}]}
+    ]
     answer = [{"role": "assistant", "parts": [{"type": "text", "content": f"The {marker} listens on port 8443."}]}]
     span = {
         "traceId": sha256_text(marker)[:32],

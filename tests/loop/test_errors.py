@@ -30,7 +30,10 @@ def test_wrong_configuration_key(tmp_path):
     assert not (tmp_path / "work").exists()
 
 
-@pytest.mark.parametrize("text", ["- a list", "curate: {min_pairs: none at all}", "curate: {min_pairs: 0}", "{", "gate_judge: {model: lexical-entailment-coverage}"])
+@pytest.mark.parametrize(
+    "text",
+    ["- a list", "curate: {min_pairs: none at all}", "curate: {min_pairs: 0}", "{", "gate_judge: {model: lexical-entailment-coverage}"],
+)
 def test_wrong_configuration_values(tmp_path, text):
     config = tmp_path / "config.yaml"
     config.write_text(text)
@@ -96,7 +99,10 @@ def test_approval_without_a_person(tmp_path):
         ask_approval(Console(quiet=True), "approve-train", "?", {}, digest="d", automatic=False)
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("run", "--no-such-option"), ("step", "nonsense"), ("step", "label", "--nonsense=1"), ("step", "label", "stray")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("run", "--no-such-option"), ("step", "nonsense"), ("step", "label", "--nonsense=1"), ("step", "label", "stray")],
+)
 def test_usage_errors(arguments):
     failed(64, *arguments)
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from steps.catalog import find_step
 from steps.config import PipelineConfig, load_config
 from steps.core.files import sha256_file
 from steps.core.lake import open_lake
 from steps.core.process import ServerProcess
 from steps.core.refs import ArtifactRef
 from steps.core.runtime import run_step
-from steps.catalog import find_step
 from steps.core.spec import StepContext
 from steps.local.world.domain import World
 
@@ -35,7 +35,7 @@ def looped(tmp_path_factory, kill_seed):
     workdir, source = folder / "work", write_planted(folder / "planted.jsonl")
     arguments = ["run", "--yes", "--workdir", workdir, "--seed", SEED, "--source", source, "--set", "ingest.keep_raw=true"]
     rng = random.Random(kill_seed)
-    killed = killed_run(arguments, [rng.uniform(4, 30) for _ in range(5)])
+    killed = killed_run(arguments, [rng.uniform(4, 26) for _ in range(4)])
     assert killed, "the run was never killed"
     wait_until_gone(workdir)
     done = ctp(*arguments)
@@ -66,7 +66,9 @@ def test_no_row_is_lost_or_doubled(looped):
     report, state = read_report(workdir, "run-0001"), read_state(workdir, "run-0001")
     ingest = report["ingest"]
     assert ingest["read"] == ingest["written"] + ingest["quarantined"] + ingest["duplicates"] + sum(ingest["by_gate"].values())
-    assert ingest["read"] == state["results"]["traffic"]["requests"] + len(PLANTED) + 2, "every request is one trace; the torn line is one more"
+    assert ingest["read"] == state["results"]["traffic"]["requests"] + len(PLANTED) + 2, (
+        "every request is one trace; the torn line is one more"
+    )
     with open_lake(PipelineConfig(), workdir) as lake:
         for table, key in (("traces", ["trace_id"]), ("labels", ["trace_id", "policy_version"])):
             rows = lake.scan(table, tuple(key))
@@ -145,7 +147,9 @@ def test_shuffled_labels_do_not_pass_the_gate(looped, tmp_path):
     workdir, _, _ = looped
     results = read_state(workdir, "run-0001")["results"]
     rng = random.Random(SEED)
-    rows = [json.loads(line) for line in Path(ArtifactRef.model_validate(results["curate"]["dataset"]).local_path()).read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in Path(ArtifactRef.model_validate(results["curate"]["dataset"]).local_path()).read_text().splitlines()
+    ]
     for row in rows:
         if row["kind"] == "pair" and rng.random() < 0.5:
             row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
@@ -175,5 +179,5 @@ def test_second_run_continues_from_the_new_champion(looped):
         labels = lake.scan("labels", ("trace_id", "policy_version")).to_pylist()
     assert {"1", "2"} <= versions
     assert len(labels) == len({tuple(row.values()) for row in labels}), "a trace was labelled twice"
-    assert second["seconds"]["world"] < first["seconds"]["world"] / 2, "the first model is found, not made again"
+    assert state["results"]["world"]["champion_artifact"] == read_state(workdir, "run-0001")["results"]["train"]["model"]
     assert second["outcome"] in {"promoted", "rejected"}

@@ -37,6 +37,14 @@ def test_importing_the_module_imports_no_sdk():
     assert found.stdout.strip() == "[]"
 
 
+def test_a_first_open_prints_nothing(tmp_path):
+    code = "import sys; from pathlib import Path; from steps.config import PipelineConfig; from steps.core import clients;"
+    code += "clients.registry(PipelineConfig(), Path(sys.argv[1])).ensure_model('m')"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (tmp_path / "mlflow" / "mlflow.db").is_file()
+
+
 def test_versions_and_tags(client):
     client.ensure_model("tagged")
     client.ensure_model("tagged")
@@ -120,3 +128,12 @@ with _file_lock(sqlite_path({client.uri!r})):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     with client.moving("any"):
         pass
+
+
+def test_a_registry_whose_creation_was_killed_is_made_again(tmp_path):
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / ".mlflow.db.unfinished").write_bytes(b"half a database")
+    client = clients.registry(PipelineConfig(), tmp_path)
+    client.ensure_model("m")
+    assert client.aliases("m") == {}
+    assert not list((tmp_path / "mlflow").glob("*unfinished*"))

@@ -30,11 +30,23 @@ def trace_row():
     def make(trace, consent="train", status="ok"):
         at = datetime(2026, 1, 1, tzinfo=UTC)
         return {
-            "trace_id": trace.trace_id, "source": "otlp", "ts": at, "date": date(2026, 1, 1), "model": trace.model, "model_version": trace.model_version,
-            "consent": consent, "question": trace.question, "messages_json": json.dumps(list(trace.messages)),
-            "contexts_json": json.dumps(list(trace.contexts)), "answer": trace.answer, "status": status, "content_hash": content_hash(trace),
-            "prompt_key": trace.prompt_key, "ingest_batch": "b", "ingested_at": at,
-        }  # fmt: skip
+            "trace_id": trace.trace_id,
+            "source": "otlp",
+            "ts": at,
+            "date": date(2026, 1, 1),
+            "model": trace.model,
+            "model_version": trace.model_version,
+            "consent": consent,
+            "question": trace.question,
+            "messages_json": json.dumps(list(trace.messages)),
+            "contexts_json": json.dumps(list(trace.contexts)),
+            "answer": trace.answer,
+            "status": status,
+            "content_hash": content_hash(trace),
+            "prompt_key": trace.prompt_key,
+            "ingest_batch": "b",
+            "ingested_at": at,
+        }
 
     return make
 

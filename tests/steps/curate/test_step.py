@@ -61,8 +61,18 @@ def test_writes_the_file_the_rows_and_the_reference(tmp_path, fill, make_trace):
     assert result.digest == result.dataset.sha256 == sha256_file(path) == path.stem
     assert [line["kind"] for line in lines] == ["pair", "pair", "prompt", "prompt"]
     assert set(lines[0]) == {
-        "kind", "prompt_key", "messages", "contexts", "question", "chosen", "rejected", "chosen_score", "rejected_score", "chosen_trace_id", "rejected_trace_id",
-    }  # fmt: skip
+        "kind",
+        "prompt_key",
+        "messages",
+        "contexts",
+        "question",
+        "chosen",
+        "rejected",
+        "chosen_score",
+        "rejected_score",
+        "chosen_trace_id",
+        "rejected_trace_id",
+    }
     assert set(lines[2]) == {"kind", "prompt_key", "messages", "contexts", "question"}
     with open_lake(ctx.config, tmp_path) as lake:
         table = lake.scan(result.table).to_pylist()

@@ -11,11 +11,21 @@ from steps.gate.answers import is_fluent, is_refusal, length_words, restates_gol
 @pytest.mark.parametrize(
     "answer",
     [
-        "", " \n", "It depends on the setup.", "I am not sure about that.", "Please check the dashboard page.", "I don't know.", "I don’t know",
-        "Sorry, I cannot help with that.", "The context does not mention the port.", "I'm unable to answer.", "It cannot be determined.",
-        "There is not enough information.", "As an AI, I have no access.",
+        "",
+        " \n",
+        "It depends on the setup.",
+        "I am not sure about that.",
+        "Please check the dashboard page.",
+        "I don't know.",
+        "I don’t know",
+        "Sorry, I cannot help with that.",
+        "The context does not mention the port.",
+        "I'm unable to answer.",
+        "It cannot be determined.",
+        "There is not enough information.",
+        "As an AI, I have no access.",
     ],
-)  # fmt: skip
+)
 def test_refusals(answer):
     assert is_refusal(answer)
 
@@ -30,10 +40,19 @@ def test_answers_that_commit(answer):
 @pytest.mark.parametrize(
     ("answer", "fluent"),
     [
-        ("The port is 8443.", True), ("Really?", True), ("He said \"yes.\"", True), ("예, 8443입니다。", True), ("Line one.\nLine two.", True),
-        ("", False), ("The port is", False), ("the the the the the.", False), ("port is 1 port is 1.", False), ("Bad \x00 byte.", False), ("�\x1b.", False),
+        ("The port is 8443.", True),
+        ("Really?", True),
+        ('He said "yes."', True),
+        ("예, 8443입니다。", True),
+        ("Line one.\nLine two.", True),
+        ("", False),
+        ("The port is", False),
+        ("the the the the the.", False),
+        ("port is 1 port is 1.", False),
+        ("Bad \x00 byte.", False),
+        ("�\x1b.", False),
     ],
-)  # fmt: skip
+)
 def test_form_without_a_pattern(answer, fluent):
     assert is_fluent(answer, None) is fluent
 

@@ -58,8 +58,14 @@ def test_a_better_candidate_passes_and_the_verdict_is_whole(make_ctx, make_golde
     assert result.metrics["faithfulness"]["n"] == 12
     assert result.metrics["gold_restated"]["independent"] is True
     assert set(result.metrics) == {
-        "faithfulness", "answer_relevancy", "gold_restated", "fluency", "refusal", "length_words", "p99_latency_ms",
-    }  # fmt: skip
+        "faithfulness",
+        "answer_relevancy",
+        "gold_restated",
+        "fluency",
+        "refusal",
+        "length_words",
+        "p99_latency_ms",
+    }
     assert len(result.examples) == 6
     GateRecord.model_validate(result.model_dump(include={"phase", "metrics", "findings", "examples"}))
     written = json.loads(Path(result.verdict.local_path()).read_text())

@@ -12,9 +12,18 @@ from steps.gate.stats import Comparison
 from steps.gate.verdict import combine, decide
 
 RULES = [
-    "golden_prompts", "champion_unscored", "candidate_unscored", "min_faithfulness", "min_answer_relevancy", "faithfulness_drop",
-    "p99_latency_growth", "refusal_growth", "length_growth", "fluency_drop", "gold_restated_drop",
-]  # fmt: skip
+    "golden_prompts",
+    "champion_unscored",
+    "candidate_unscored",
+    "min_faithfulness",
+    "min_answer_relevancy",
+    "faithfulness_drop",
+    "p99_latency_growth",
+    "refusal_growth",
+    "length_growth",
+    "fluency_drop",
+    "gold_restated_drop",
+]
 
 
 def comparison(champion=0.9, candidate=0.9, *, half=0.02, error=0.01, n=100, delta=None):
@@ -24,9 +33,14 @@ def comparison(champion=0.9, candidate=0.9, *, half=0.02, error=0.01, n=100, del
 
 def measured(unscored=(0.0, 0.0), **overrides):
     given = {
-        "faithfulness": comparison(), "answer_relevancy": comparison(), "fluency": comparison(), "refusal": comparison(0.01, 0.01),
-        "length_words": comparison(8, 8), "p99_latency_ms": comparison(100, 100, delta=0.0), "gold_restated": comparison(),
-    }  # fmt: skip
+        "faithfulness": comparison(),
+        "answer_relevancy": comparison(),
+        "fluency": comparison(),
+        "refusal": comparison(0.01, 0.01),
+        "length_words": comparison(8, 8),
+        "p99_latency_ms": comparison(100, 100, delta=0.0),
+        "gold_restated": comparison(),
+    }
     return Measurements({**given, **overrides}, dict(zip(("champion", "candidate"), unscored, strict=True)), 100)
 
 

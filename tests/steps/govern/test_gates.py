@@ -53,7 +53,7 @@ def test_pii_is_masked_in_every_field(make_trace):
     trace = make_trace(
         question=mail, answer=mail, contexts=["x", mail], messages=[{"role": "system", "content": mail}, {"role": "user", "content": "y"}]
     )
-    decisions = pii_gate(trace, GovernConfig())
+    decisions = pii_gate(trace, GovernConfig(pii_action="mask"))
     assert [(d.gate, d.rule, d.action) for d in decisions] == [("pii", "pii-email", "masked")]
     masked = "write to [EMAIL]"
     assert (trace.question, trace.answer, trace.contexts) == (masked, masked, ["x", masked])
@@ -67,7 +67,7 @@ def test_pii_drops_the_trace_when_configured(make_trace):
 
 def test_incomplete_mask_stops_the_trace(make_trace, monkeypatch):
     monkeypatch.setattr("steps.govern.gates.mask_texts", lambda texts: (texts, ("email",), False))
-    (decision,) = pii_gate(make_trace(), GovernConfig())
+    (decision,) = pii_gate(make_trace(), GovernConfig(pii_action="mask"))
     assert (decision.rule, decision.action) == ("pii-mask-incomplete", "stopped")
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import random
 import time
 
 import pyarrow as pa
 import pytest
 
 from steps.govern.pii import MAX_NAMES, findings, mask_texts, suspicious
+from steps.local.people import make_people, personal_remark
 
 # (kind, text, what must be gone)
 FOUND = [
@@ -136,3 +138,13 @@ def test_hostile_text_takes_linear_time(hostile):
     started = time.process_time()
     list(findings(hostile))
     assert time.process_time() - started < 3
+
+
+def test_remarks_of_the_sample_users_are_all_masked():
+    rng = random.Random(7)
+    remarks = [personal_remark(person, rng) for person in make_people(1, ("eu-west-1",), 500)]
+    assert all(suspicious(pa.array(remarks)))
+    for remark in remarks:
+        (masked,), kinds, clean = mask_texts([f"{remark} Which port does the Silver Falcon use?"])
+        assert len(kinds) == 1, (remark, masked)
+        assert clean and masked.endswith(" Which port does the Silver Falcon use?"), masked

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from steps.govern.gates import Decision
-from steps.govern.rows import ledger_row, quarantine_row, to_table, trace_row
+from steps.govern.rows import MAX_MODELS, ledger_row, limit_models, quarantine_row, to_table, trace_row
 from steps.ingest.span import Unreadable
 
 KEY = b"k" * 32
@@ -37,3 +37,12 @@ def test_credentials_of_a_source_are_not_stored():
 
 def test_no_rows_are_a_table_too():
     assert to_table("quarantine", []).num_rows == 0
+
+
+def test_rare_models_share_a_partition():
+    rows = [{"model": f"m{i:03}"} for i in range(MAX_MODELS + 8)] + [{"model": "m999"}] * 2
+    limit_models(rows)
+    names = [row["model"] for row in rows]
+    assert names[-1] == "m999"
+    assert names.count("other") == 9
+    assert len(set(names)) == MAX_MODELS + 1

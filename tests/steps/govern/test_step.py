@@ -99,7 +99,7 @@ def test_masked_text_is_nowhere_and_the_rest_stays(tmp_path, write_requests, run
         tmp_path / "raw",
         request_of(question="I am 김철수님, 010-9876-5432. Which port?", contexts=("Call Ford@betelgeuse.example about port 8443.",)),
     )
-    result = check(run_both(tmp_path / "raw", tmp_path / "work"))
+    result = check(run_both(tmp_path / "raw", tmp_path / "work", configured(pii_action="mask")))
     assert (result.written, result.masked, result.stopped) == (1, 1, 0)
     (row,) = read_table(tmp_path / "work", "traces")
     assert row["question"] == "I am [NAME]님, [PHONE]. Which port?"
@@ -373,7 +373,7 @@ def test_real_questions_arrive_whole(tmp_path, run_both, read_table, shape):
     }
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.jsonl").write_text("\n".join(json.dumps(shape(row, key, answer)) for key, (row, answer) in expected.items()))
-    result = check(run_both(tmp_path / "raw", tmp_path / "work"))
+    result = check(run_both(tmp_path / "raw", tmp_path / "work", configured(pii_action="mask")))
     assert (result.read, result.written) == (200, 200)
     stored = {row["trace_id"]: row for row in read_table(tmp_path / "work", "traces")}
     assert stored.keys() == expected.keys()
@@ -385,3 +385,13 @@ def test_real_questions_arrive_whole(tmp_path, run_both, read_table, shape):
                 answer.strip(),
             )
     assert sum(bool(row["pii_masked"]) for row in stored.values()) <= 20, "public figures with a title are masked, and little else"
+
+
+def test_units_come_as_json_on_a_command_line(tmp_path, write_requests, request_of):
+    write_requests(tmp_path / "raw", request_of())
+    planned = ingest.run(ingest.Params(sources=str(tmp_path / "raw")), StepContext(PipelineConfig(), "r1", tmp_path / "work"))
+    document = json.loads(planned.model_dump_json())["units"]
+    for text in (json.dumps(document), json.dumps(document[0])):
+        assert Params.model_validate({"units": text}).units == planned.units
+    with pytest.raises(ValueError, match="units"):
+        Params.model_validate({"units": "not json"})

@@ -11,7 +11,9 @@ FAST = CanaryConfig(interval_s=0.01, step_timeout_s=0.2, min_samples=30, min_req
 
 def window(count=100, *, score=0.9, errors=0, p99=50.0):
     good = round(count * score)
-    return VersionWindow(requests=count, errors=errors, p99_latency_ms=p99 if count else None, scored=count, score_sum=good, score_square_sum=good)
+    return VersionWindow(
+        requests=count, errors=errors, p99_latency_ms=p99 if count else None, scored=count, score_sum=good, score_square_sum=good
+    )
 
 
 class Weights:

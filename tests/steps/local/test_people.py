@@ -67,7 +67,9 @@ def test_live_asks_never_repeat_an_index_and_keep_follow_ups_together(world):
 
 
 def test_trace_ids_are_distinct_and_stable():
-    ids = Counter(trace_id_of(seed, run, phase, index) for seed in (0, 1) for run in ("a", "b") for phase in ("x", "y") for index in range(50))
+    ids = Counter(
+        trace_id_of(seed, run, phase, index) for seed in (0, 1) for run in ("a", "b") for phase in ("x", "y") for index in range(50)
+    )
     assert max(ids.values()) == 1
     assert trace_id_of(0, "a", "x", 1) == trace_id_of(0, "a", "x", 1)
     assert all(len(value) == 32 and int(value, 16) for value in ids)

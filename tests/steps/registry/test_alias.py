@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import pytest
 
 from steps.core.refs import ModelRef
@@ -68,6 +71,24 @@ def test_promote_twice_changes_nothing(client, config, make_version):
     assert client.aliases(name) == {"champion": second, "previous": first}
 
 
+def test_of_several_promotions_at_once_one_wins(client, config, make_version):
+    name, first = config.model_name, make_version()
+    alias.promote(client, name, first, None)
+    rivals, won = [make_version() for _ in range(4)], []
+
+    def work(version):
+        with contextlib.suppress(DataError):
+            won.append(alias.promote(client, name, version, first).version)
+
+    threads = [threading.Thread(target=work, args=(version,)) for version in rivals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert client.aliases(name) == {"champion": won[0], "previous": first}
+
+
 def test_going_back_to_the_previous_champion(client, config, make_version):
     name, first, second = config.model_name, make_version(), make_version()
     alias.promote(client, name, first, None)
@@ -94,10 +115,8 @@ def test_abort_repeated_after_a_kill_at_any_write(client, config, make_version, 
     name, first, second = config.model_name, make_version(), make_version()
     alias.promote(client, name, first, None)
     alias.set_candidate(client, name, second)
-    try:
+    with contextlib.suppress(Killed):
         alias.abort(killed_after(client, writes), name, second, "worse at 5 %")
-    except Killed:
-        pass
     alias.abort(client, name, second, "worse at 5 %")
     assert client.aliases(name) == {"champion": first}
     assert client.tags(name, second)["ctp.aborted"] == "worse at 5 %"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -37,9 +38,16 @@ def verdict(tmp_path):
 
 def params(verdict, /, **overrides):
     given = {
-        "model": model(), "base": model("base"), "dataset": model("dataset"), "verdict": overrides.get("verdict") or verdict(), "traces": TableRef(table="ctp.traces", snapshot_id=7),
-        "policy_version": "p1", "approved_by": "Ada <ada@example.com>", "approved_at": "2026-01-01T00:00:00Z", "method": "dpo",
-    }  # fmt: skip
+        "model": model(),
+        "base": model("base"),
+        "dataset": model("dataset"),
+        "verdict": overrides.get("verdict") or verdict(),
+        "traces": TableRef(table="ctp.traces", snapshot_id=7),
+        "policy_version": "p1",
+        "approved_by": "Ada <ada@example.com>",
+        "approved_at": "2026-01-01T00:00:00Z",
+        "method": "dpo",
+    }
     return Params(**{**given, **overrides})
 
 
@@ -63,6 +71,23 @@ def test_a_rerun_returns_the_same_version(ctx, verdict):
     first = run(params(verdict), ctx)
     again = run(params(verdict), StepContext(config=ctx.config, run_id="run-2", workdir=ctx.workdir))
     assert again.model == first.model and again.reused
+
+
+def test_a_kill_between_version_and_alias_is_repaired_by_the_rerun(ctx, client, verdict, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(client), "set_alias", die)
+        with pytest.raises(Killed):
+            run(params(verdict), ctx)
+    assert client.aliases(ctx.config.model_name) == {}
+    result = run(params(verdict), ctx)
+    assert result.reused
+    assert client.aliases(ctx.config.model_name) == {"candidate": result.model.version}
 
 
 def test_the_place_of_files_is_no_part_of_the_lineage(ctx, verdict):
@@ -117,8 +142,8 @@ def test_refuses_a_verdict_on_another_model(ctx, verdict):
 
 def test_refuses_a_changed_verdict_file(ctx, verdict, tmp_path):
     ref = verdict()
-    with open(ref.local_path(), "a") as file:
-        file.write(" ")
+    path = Path(ref.local_path())
+    path.write_text(path.read_text() + " ")
     with pytest.raises(DataError, match="not the verdict with SHA-256"):
         run(params(verdict, verdict=ref), ctx)
 

@@ -44,6 +44,7 @@ def test_a_regression_fails(canary):
         window(scored=0, score_sum=0, score_square_sum=0),
         window(p99_latency_ms=None),
         window(p99_latency_ms=math.nan),
+        window(p99_latency_ms=-math.inf),
         window(score_sum=math.nan),
         window(score_square_sum=math.inf),
     ],

@@ -46,7 +46,7 @@ def test_a_calling_hooks_environment_does_not_redirect(bare, worktree, git, monk
 
 def test_a_users_own_configuration_still_counts(bare, tmp_path, monkeypatch):
     own = tmp_path / "own.gitconfig"
-    own.write_text('[url "%s"]\n\tinsteadOf = fleet:\n' % bare)
+    own.write_text(f'[url "{bare}"]\n\tinsteadOf = fleet:\n')
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own))
     with open_branch("fleet:", "main") as branch:
         assert branch.read("README.md") == "fleet\n"
@@ -82,9 +82,8 @@ def test_a_rewound_head_is_not_undone(bare, git):
 
 
 def test_another_owners_repository_is_trusted_by_configuration(bare, git):
-    for folder, _, files in os.walk(bare):
-        for path in [folder, *(os.path.join(folder, file) for file in files)]:
-            os.chown(path, 12345 if os.geteuid() == 0 else -1, -1)
+    for path in (bare, *bare.rglob("*")):
+        os.chown(path, 12345 if os.geteuid() == 0 else -1, -1)
     assert replace(bare)
 
 

@@ -52,7 +52,7 @@ def test_only_what_the_gates_let_through_is_scored(changes: dict[str, Any], stat
 
 def test_personal_data_is_masked_before_the_judge_or_refused() -> None:
     masked = trace(question="I am jo@example.com, which port?")
-    assert admit(masked, GovernConfig()) == ""
+    assert admit(masked, GovernConfig(pii_action="mask")) == ""
     assert "jo@example.com" not in masked.question
     assert admit(trace(question="I am jo@example.com"), GovernConfig(pii_action="drop")) == "refused_pii"
 

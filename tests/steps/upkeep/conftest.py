@@ -121,6 +121,9 @@ def house(tmp_path, registry_uri):
             }
             for row in rows("traces")[::4]
         ]
+        # Prompts name no trace: their ids are null.
+        texts = ("kind", "prompt_key", "messages", "contexts", "question")
+        pairs += [{name: pair[name] for name in texts} | {"kind": "prompt"} for pair in pairs]
         path, digest = write_dataset(ctx.artifacts / "datasets", pairs)
         with open_lake(ctx.config, ctx.workdir) as lake:
             lake.replace_batch("labels", pa.Table.from_pylist(labels), "label_batch", "l1", run_id="t")

@@ -29,7 +29,10 @@ def test_no_byte_is_left_and_others_stay(house, secret):
     assert {path.relative_to(house.folder).parts[:4] for path in house.holding(filled.gone)} == {("lake", "warehouse", "ctp", "erasures")}
     assert {row["trace_id"]: row for row in house.rows("traces")} == before
     assert {row["trace_id"] for row in house.rows("labels")} == set(before)
-    assert {row["chosen_trace_id"] for row in house.rows("datasets")} <= set(before)
+    kept = house.rows("datasets")
+    assert {row["chosen_trace_id"] for row in kept} - {None} <= set(before)
+    assert [row["kind"] for row in kept] == ["pair"] * (len(kept) // 2) + ["prompt"] * (len(kept) // 2)
+    assert kept
     (entry,) = house.rows("erasures")
     assert entry["user_hash"] == filled.gone
     said = json.loads(entry["payload_json"])

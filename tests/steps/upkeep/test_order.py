@@ -91,6 +91,13 @@ def test_files_of_writes_in_progress_are_spared(house, make_trace, today):
     assert not Path(path).exists()
 
 
+def test_retention_holds_for_traces_of_nobody_too(house, make_trace, today):
+    house.call("erase", user="gone")
+    house.put("old", make_trace(1, None, day=today - timedelta(days=95)), make_trace(2, None, day=today), make_trace(3, "u", day=today))
+    assert house.call("maintain", today=today.isoformat()).retired_traces == 1
+    assert [row["user_hash"] for row in house.rows("traces")] == [None, "u"]
+
+
 def test_rows_of_erased_users_that_came_late_go(house, make_trace, today):
     from steps.govern.identity import keyed_hash
 
