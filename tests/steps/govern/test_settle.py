@@ -230,6 +230,6 @@ def test_nothing_to_do_and_what_does_not_fit(tmp_path, raw):
         call(ctx, "govern-commit")
     shard = call(ctx, "govern-shard", unit=planned.unit_ids[0], plan=str(planned.plan))
     path = Path(shard.manifest.local_path())
-    path.write_text(path.read_text().replace('"offset"', '"offset" '))
+    path.write_text(path.read_text() + " ")
     with pytest.raises(DataError, match="not the manifest"):
         call(ctx, "govern-commit", shards=[str(shard.manifest)])
