@@ -290,7 +290,12 @@ def rollout(namespace: str, name: str) -> dict[str, Any]:
     except ImportError:
         raise ConfigError("kubernetes is not installed: install the extra `cluster`, or pass the Rollout as --status") from None
     try:
-        config.load_config()  # type: ignore[no-untyped-call]
+        # The package's own choice reads KUBECONFIG at import, and prints on standard output.
+        kubeconfig = os.environ.get("KUBECONFIG")
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and not kubeconfig:
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
+        else:
+            config.load_kube_config(config_file=kubeconfig)  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
         said = " ".join(str(error).split())[:200]
         raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or pass the Rollout as --status") from error

@@ -51,7 +51,7 @@ def in_container(folder: Path, volume: Path, command: list[str]) -> list[str]:
     folder.mkdir()
     volume.chmod(0o777)
     # An interpreter below a home that only its owner may enter (pyenv) is shown alone, without the home.
-    home = Path.home() if Path(sys.base_prefix).is_relative_to(Path.home()) else None
+    home = next((path for path in reversed(Path(sys.base_prefix).parents) if not path.stat().st_mode & 0o001), None)
     covered = [Path("/tmp"), *([home] if home else [])]
     needed = dict.fromkeys((ROOT, Path(sys.prefix), Path(sys.base_prefix)))
     hidden = [str(path) for path in needed if any(path.is_relative_to(cover) for cover in covered)]
