@@ -83,7 +83,7 @@ def _create_database(file: Path) -> None:
 
     unfinished = file.with_name(f".{file.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    store = SqlAlchemyStore(f"sqlite:///{unfinished}")
+    store = SqlAlchemyStore(f"sqlite:///{unfinished}")  # type: ignore[no-untyped-call]
     store.engine.dispose()
     unfinished.replace(file)
 
