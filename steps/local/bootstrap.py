@@ -81,8 +81,8 @@ def _services(config: PipelineConfig, workdir: Path) -> Services:
 
 def _loop(config: PipelineConfig, workdir: Path, services: Services, run_id: str, seed: int, quiet: bool) -> Any:
     """What the stages of a run share, for a run of one stage."""
-    from steps.local.progress import ConsoleProgress
     from steps.local.loop import Loop
+    from steps.local.progress import ConsoleProgress
     from steps.local.state import RunState, RunStore
 
     console = Console(stderr=quiet, quiet=quiet)
