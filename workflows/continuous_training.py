@@ -47,13 +47,5 @@ def build(env: Environment) -> WorkflowTemplate:
         "after another approval release it.",
         [*tasks, *loop.tasks],
         [*templates, *loop.templates],
-        [
-            parameters.window_days(env),
-            parameters.method(env),
-            parameters.trainer(),
-            parameters.base_model(env),
-            parameters.max_cost_usd(env),
-            parameters.golden(env),
-            parameters.sources(env),
-        ],
+        parameters.of_training(env),
     )

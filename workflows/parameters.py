@@ -59,6 +59,11 @@ def sources(env: Environment) -> Parameter:
     return Parameter(name="sources", value=env.workflows.given.sources, description=text)
 
 
+def of_training(env: Environment) -> list[Parameter]:
+    """What every workflow that trains may be told."""
+    return [window_days(env), method(env), trainer(), base_model(env), max_cost_usd(env), golden(env), sources(env)]
+
+
 def required(name: str, description: str) -> Parameter:
     """A parameter without a default: submission fails without it."""
     return Parameter(name=name, description=description)

@@ -26,13 +26,5 @@ def build(env: Environment) -> WorkflowTemplate:
         "Train, gate and release on the traces that the lake holds now; reads no new trace files.",
         [*tasks, *loop.tasks],
         [*templates, *loop.templates],
-        [
-            parameters.window_days(env),
-            parameters.method(env),
-            parameters.trainer(),
-            parameters.base_model(env),
-            parameters.max_cost_usd(env),
-            parameters.golden(env),
-            parameters.sources(env),
-        ],
+        parameters.of_training(env),
     )
