@@ -65,7 +65,7 @@ def test_only_windows_with_a_manifest_count():
     ("name", "head", "kind"),
     [
         ("a.jsonl", b'{"resourceSpans":[]}', "otlp"),
-        ("a.json.gz", gzip.compress(b'{"resourceSpans":[]}'), "otlp"),
+        ("a.json.gz", gzip.compress(b'{"resourceSpans":[]}', mtime=0), "otlp"),
         ("a.binpb", b"\x0a", "otlp"),
         ("a.jsonl", b'{"id":"1","trace_id":"2"}', "langfuse"),
         ("a.parquet", b"PAR1....", "langfuse"),
