@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.row import Row
 from steps.core.files import write_json
 
-MEASUREMENTS = ("labelling", "loop")
+MEASUREMENTS = ("gate_power", "labelling", "loop")
 RESULTS = Path(__file__).parent / "results"
 
 

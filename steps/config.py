@@ -8,6 +8,7 @@ document or its `pipeline:` block, so one environment file serves charts and ste
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,7 @@ class PipelineConfig(Frozen):
 
     @model_validator(mode="after")
     def _judges_differ(self) -> PipelineConfig:
-        reward, gate = self.reward_judge, self.gate_judge
-        if (reward.model, reward.prompt_version) == (gate.model, gate.prompt_version):
+        if judge_identity(self.reward_judge) == judge_identity(self.gate_judge):
             raise ValueError(
                 "gate_judge must differ from reward_judge in model or prompt_version: "
                 "a gate that asks the reward judge cannot see a hacked reward"
@@ -98,10 +98,27 @@ class PipelineConfig(Frozen):
         return self
 
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 over every value that shapes a result; where a judge listens, upkeep and notices do not."""
+        """First 12 hex digits of the SHA-256 over every value that shapes a result.
+
+        Where judges and registry are does not, nor do upkeep, notices and prices.
+        """
         endpoints = {"base_url": True, "embedding_base_url": True}
-        values = self.model_dump(mode="json", exclude={"reward_judge": endpoints, "gate_judge": endpoints, "upkeep": True, "notify": True})
+        excluded: dict[str, Any] = {
+            "reward_judge": endpoints,
+            "gate_judge": endpoints,
+            "upkeep": True,
+            "notify": True,
+            "cost": True,
+            "registry": True,
+        }
+        values = self.model_dump(mode="json", exclude=excluded)
         return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:12]
+
+
+def judge_identity(judge: JudgeConfig) -> tuple[str, str]:
+    """Model and prompt version so that spelling makes no other judge: one case, no spaces, no organisation before the name."""
+    model, prompts = (unicodedata.normalize("NFKC", text).strip().casefold() for text in (judge.model, judge.prompt_version))
+    return model.rstrip("/").rpartition("/")[2], prompts
 
 
 def _one_line(error: ValidationError, source: str) -> str:

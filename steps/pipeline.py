@@ -54,7 +54,9 @@ class Stage:
 PIPELINE: tuple[Stage, ...] = (
     Stage("ingest", "ingest", inputs=_bind(sources="run.sources")),
     Stage("govern", "govern", needs=("ingest",), inputs=_bind(units="ingest.units")),
-    Stage("label", "label", needs=("govern",), inputs=_bind(traces="govern.traces", since="run.since", until="run.until")),
+    Stage(
+        "label", "label", needs=("govern",), inputs=_bind(traces="govern.traces", golden="run.golden", since="run.since", until="run.until")
+    ),
     Stage(
         "curate",
         "curate",
@@ -127,7 +129,7 @@ PIPELINE: tuple[Stage, ...] = (
         needs=("approve-deploy",),
         inputs=_bind(
             model="register.model",
-            artifact="train.model",
+            artifact="register.artifact",
             approved_by="approve-deploy.by",
             expected_current="run.champion",
             verdict="gate.verdict",

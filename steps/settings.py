@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from steps.core.refs import Frozen
+from steps.kpi.prices import CPU_CORE_HOUR_USD, INSTANCES, MEMORY_GIB_HOUR_USD, Instance, Machine
+from steps.train.nemo.settings import NemoConfig
 
 
 class LakeConfig(Frozen):
@@ -137,12 +140,14 @@ class TrainConfig(Frozen):
     grpo: GrpoConfig = GrpoConfig()
     max_length_tokens: int = Field(default=384, ge=16)
     save_steps: int = Field(default=10, ge=1, description="optimizer steps between checkpoints")
+    nemo: NemoConfig = NemoConfig()
 
 
 class GateConfig(Frozen):
     """Offline evaluation of candidate against champion. Ratios are 0-1."""
 
-    samples_per_prompt: int = Field(default=4, ge=1)
+    samples_per_prompt: int = Field(default=4, ge=1, description="judged answers of each model to each question")
+    latency_samples_per_prompt: int = Field(default=0, ge=0, description="timed answers, where more are needed than judged; 0: as many")
     temperature: float = Field(default=1.0, ge=0)
     max_tokens: int = Field(default=32, ge=1)
     min_faithfulness: float = Field(default=0.85, ge=0, le=1)
@@ -158,26 +163,68 @@ class GateConfig(Frozen):
     max_unscored_ratio: float = Field(default=0.05, ge=0, lt=1, description="more answers of one model without a score decide nothing")
     concurrency: int = Field(default=8, ge=1, le=256, description="questions in flight; each goes to both models in turn")
     request_timeout_s: float = Field(default=120.0, gt=0)
+    drift_prompts: int = Field(default=100, ge=0, description="questions whose stored answers every judge scores again; 0: none")
+    max_judge_drift: float = Field(default=0.03, ge=0, le=1, description="tolerated change of a judge's mean score of stored answers")
+    max_judge_noise: float = Field(default=0.10, ge=0, le=1, description="tolerated mean change of its single scores")
+    min_judge_separation: float = Field(
+        default=0.20, ge=0, le=1, description="by how much it must score good stored answers above bad ones"
+    )
+
+    @property
+    def samples_asked(self) -> int:
+        """Answers of each model to each question."""
+        return max(self.samples_per_prompt, self.latency_samples_per_prompt)
+
+
+CanaryQuestion = Literal["error_ratio", "p99_latency", "faithfulness", "answer_relevancy", "user_feedback", "saturation"]
 
 
 class CanaryConfig(Frozen):
-    """Steps and thresholds of the canary. Weights are percent of live traffic."""
+    """Steps and thresholds of the canary. Weights are percent of live traffic.
+
+    The embedded canary and the AnalysisTemplates of a cluster are made of the same
+    numbers (`steps.release.questions`).
+    """
 
     weights: tuple[int, ...] = (5, 25, 100)
-    min_samples: int = Field(default=30, ge=1, description="scored answers of each version before a verdict")
-    min_requests: int = Field(default=40, ge=1, description="answered requests of the canary before a verdict")
+    holds_s: tuple[float, ...] = Field(
+        default=(86400, 604800),
+        description="a cluster stays at each weight below 100 for at least this long; the embedded canary goes on with its verdict",
+    )
+    questions: tuple[CanaryQuestion, ...] = Field(
+        default=("error_ratio", "p99_latency", "faithfulness"), min_length=1, description="what is asked; each must be answered"
+    )
+    window_s: float = Field(default=300, gt=0, description="a cluster compares errors and saturation over this window")
+    long_window_s: float = Field(default=21600, gt=0, description="and what needs many samples (p99, quality, feedback) over this one")
+    min_samples: int = Field(default=30, ge=2, description="scored answers of each version before a verdict")
+    min_requests: int = Field(default=40, ge=1, description="answered requests of each version before a verdict")
+    min_p99_requests: int = Field(default=40, ge=1, description="answered requests of each version before a verdict on the p99")
+    min_feedback: int = Field(default=30, ge=2, description="users' verdicts on each version before a verdict")
     interval_s: float = Field(default=2.0, gt=0, description="seconds between two analyses")
-    step_timeout_s: float = Field(default=60.0, gt=0, description="no verdict by then aborts")
-    max_error_ratio_growth: float = Field(default=0.01, ge=0, le=1)
+    step_timeout_s: float = Field(default=60.0, gt=0, description="no verdict by then aborts; on a cluster it pauses and asks a person")
+    max_idle_s: float = Field(default=43200, gt=0, description="a cluster's canary without a verdict for this long in all is paused")
+    max_outage_s: float = Field(default=600, ge=10, description="a Prometheus that fails for longer aborts the canary")
+    failures_tolerated: int = Field(default=2, ge=0, description="failed looks while a cluster holds a weight; one more aborts")
+    max_error_ratio_growth: float = Field(default=0.01, ge=0, le=1, description="of the share of failed requests, with 80 % confidence")
     max_p99_latency_ratio: float = Field(default=1.10, ge=1)
+    p99_latency_backstop_ratio: float = Field(default=5.0, ge=1, description="a p99 this many times stable's needs no long window")
     p99_latency_floor_ms: float = Field(default=0.0, ge=0, description="a canary p99 below this passes in any case")
     max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1)
-    faithfulness_backstop: float = Field(default=0.05, ge=0, le=1)
+    faithfulness_backstop: float = Field(default=0.05, gt=0, le=1, description="a drop this large aborts at the first look")
+    max_answer_relevancy_drop: float = Field(default=0.05, ge=0, le=1)
+    max_feedback_drop: float = Field(default=0.05, ge=0, le=1, description="of the share of thumbs up")
+    max_waiting_growth: float = Field(default=4.0, ge=0, description="requests waiting in the busiest pod, more than in stable's")
 
     @model_validator(mode="after")
     def _rising_to_all(self) -> CanaryConfig:
         if not self.weights or list(self.weights) != sorted(set(self.weights)) or self.weights[-1] != 100 or self.weights[0] < 1:
             raise ValueError("canary.weights must rise from at least 1 to 100, as in [5, 25, 100]")
+        if any(hold < 0 for hold in self.holds_s):
+            raise ValueError("canary.holds_s must not be negative")
+        if len(set(self.questions)) != len(self.questions):
+            raise ValueError("canary.questions names one question twice")
+        if self.long_window_s < self.window_s:
+            raise ValueError("canary.long_window_s must not be shorter than canary.window_s")
         return self
 
 
@@ -185,14 +232,50 @@ class RegistryConfig(Frozen):
     """The MLflow registry."""
 
     tracking_uri: str = Field(default="", description="MLflow URI; empty: SQLite in the work folder")
+    model_store: str = Field(
+        default="", description="file:///FOLDER or s3://BUCKET/PREFIX that registered models are copied to; empty: they stay where they are"
+    )
 
 
 class ReleaseConfig(Frozen):
-    """The Git repository whose model pin Argo CD follows."""
+    """The Git repository whose model pin Argo CD follows, how to write it, and the Rollout that follows it.
+
+    Without credential files, git's own configuration counts (credential helpers, ssh agent).
+    """
 
     repository: str = Field(default="", description="URL or path; empty: a repository in the work folder")
     branch: str = "main"
     environment: str = "kind"
+    mode: Literal["commit", "pull-request"] = Field(
+        default="commit",
+        description="commit: to the branch; pull-request: to a branch release/<environment>/<model>-<version> for people to merge",
+    )
+    username: str = Field(default="ctp", pattern=r"^[\w.@+-]+$", description="user name beside token_file; many hosts take any")
+    token_file: str = Field(default="", description="mounted file holding the token or password of an https repository")
+    ssh_key_file: str = Field(default="", description="mounted file holding the private key of an ssh repository; needs known_hosts_file")
+    known_hosts_file: str = Field(
+        default="", description="mounted file holding the host keys of an ssh repository; no other host is trusted"
+    )
+    rollout_namespace: str = Field(default="model-serving", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    rollout: str = Field(default="agent-model", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    rollback_limit_s: float = Field(default=300.0, gt=0, description="from breach to the previous generation back; more is warned about")
+    bedrock_agent_arn: str = Field(
+        default="",
+        pattern=r"^(arn:aws[\w-]*:bedrock:[\w-]+:\d{12}:agent/\w+)?$",
+        description="Bedrock agent whose tags say what the manifest says; routes nothing; empty: none",
+    )
+
+    @model_validator(mode="after")
+    def _credentials_fit(self) -> ReleaseConfig:
+        url = self.repository
+        if url.startswith("-") or re.match(r"\w+://[^/@\s]*:[^/@\s]*@", url):
+            raise ValueError("release.repository must be a URL or path without a password: put that into a file and name it as token_file")
+        if bool(self.ssh_key_file) != bool(self.known_hosts_file):
+            raise ValueError("release.ssh_key_file and release.known_hosts_file need each other: a host that is not known is not trusted")
+        loopback = re.match(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]", url)
+        if self.token_file and not (url.startswith("https://") or loopback):
+            raise ValueError("release.token_file is for https repositories: any other would send it in clear, or not at all")
+        return self
 
 
 class UpkeepConfig(Frozen):
@@ -203,6 +286,8 @@ class UpkeepConfig(Frozen):
     inflight_hours: float = Field(
         default=24.0, ge=0, description="no unreferenced file younger than this is deleted: it may be a write in progress"
     )
+    model_days: int = Field(default=90, ge=1, description="files of older models go, but never those of the last champions")
+    keep_generations: int = Field(default=3, ge=3, description="champions whose files always stay, the one that serves included")
     compact_files: int = Field(default=8, ge=2, description="a closed date with more data files in one partition is rewritten")
 
 
@@ -214,12 +299,56 @@ class NotifyConfig(Frozen):
 
 
 class CostConfig(Frozen):
-    """Prices used in estimates, in US dollars."""
+    """Prices and ceilings, in US dollars. The one place where they stand; 0 as a ceiling: none."""
 
-    cpu_core_hour_usd: float = Field(default=0.0425, ge=0)
-    gpu_hour_usd: float = Field(default=7.912, ge=0)
-    train_gpus: int = Field(default=0, ge=0)
-    train_step_s: float = Field(default=0.0, ge=0, description="expected seconds of one optimizer step; 0: the embedded model's")
+    instances: dict[str, Instance] = Field(
+        default=INSTANCES, description="instance type -> size and price; entries are laid on the built-in table, value by value"
+    )
+    machines: dict[Literal["train", "gate", "judge", "serve"], Machine] = Field(
+        default={
+            "train": Machine(instance="p5en.48xlarge"),
+            "gate": Machine(instance="g6.12xlarge"),
+            "judge": Machine(instance="g6.xlarge"),
+            "serve": Machine(instance="g6.12xlarge"),
+        },
+        description="what each kind of GPU work runs on; the node pools must offer the same",
+    )
+    cpu_core_hour_usd: float = Field(default=CPU_CORE_HOUR_USD, ge=0, description="pods without GPUs pay their cores …")
+    memory_gib_hour_usd: float = Field(default=MEMORY_GIB_HOUR_USD, ge=0, description="… and their memory")
+    train_gpus: int = Field(default=0, ge=0, description="GPUs of the pod that trains with TRL; 0: it runs on a CPU")
+    train_step_s: dict[Literal["trl", "nemo-rl"], dict[Literal["dpo", "grpo"], float]] = Field(
+        default={}, description="expected seconds of one optimizer step by trainer and method; without GPUs: measured on the embedded model"
+    )
+    monthly_usd_limit: float = Field(default=0.0, ge=0, description="no training starts that could exceed it in a UTC month; 0: no limit")
+    monthly_gpu_hours_limit: float = Field(default=0.0, ge=0, description="the same in GPU hours; 0: no limit")
+
+    @field_validator("instances", "machines", mode="before")
+    @classmethod
+    def _laid_on_defaults(cls, given: Any, info: ValidationInfo) -> Any:
+        """A file names only what differs, so that one Spot price does not repeat the whole table."""
+        if not isinstance(given, dict):
+            return given
+        field = cls.model_fields[str(info.field_name)]
+        merged = {name: entry.model_dump() for name, entry in field.get_default().items()}
+        for name, entry in given.items():
+            known = merged.get(name, {})
+            if isinstance(entry, dict):
+                entry = known | entry | ({"hour_usd": known.get("hour_usd", {}) | entry["hour_usd"]} if "hour_usd" in entry else {})
+            merged[name] = entry
+        return merged
+
+    @model_validator(mode="after")
+    def _priced(self) -> CostConfig:
+        for work, machine in self.machines.items():
+            if machine.instance not in self.instances:
+                raise ValueError(f"machines.{work}: {machine.instance!r} has no price: add it to cost.instances")
+        if any(seconds <= 0 for methods in self.train_step_s.values() for seconds in methods.values()):
+            raise ValueError("train_step_s: seconds must be above 0")
+        if self.train_gpus and {"dpo", "grpo"} - self.train_step_s.get("trl", {}).keys():
+            raise ValueError("train_step_s.trl must say dpo and grpo when train_gpus is above 0: the embedded model's mean nothing there")
+        if self.train_gpus and not self.instances[self.machines["train"].instance].gpus:
+            raise ValueError(f"machines.train: {self.machines['train'].instance} has no GPU, and train_gpus is {self.train_gpus}")
+        return self
 
 
 class WorldConfig(Frozen):

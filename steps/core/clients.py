@@ -14,6 +14,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +180,25 @@ class RegistryClient:
         """The model card stored with a version."""
         return self._version(name, version).description or ""
 
+    def set_description(self, name: str, version: int, text: str) -> None:
+        """Replace the model card stored with a version."""
+        with _typed(f"{name}@{version} description"):
+            self._client.update_model_version(name, str(version), description=text)
+
+    def versions(self, name: str) -> dict[int, tuple[datetime, dict[str, str]]]:
+        """Every version: number -> when it was made, and its tags; oldest first."""
+        found: dict[int, tuple[datetime, dict[str, str]]] = {}
+        token: str | None = None
+        with _typed(f"versions of {name}"):
+            while True:
+                page = self._client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
+                for version in page:
+                    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+                    found[int(version.version)] = (made, dict(version.tags))
+                token = page.token
+                if not token:
+                    return dict(sorted(found.items()))
+
     def _version(self, name: str, version: int) -> ModelVersion:
         with _typed(f"{name}@{version}"):
             found: ModelVersion = self._client.get_model_version(name, str(version))
@@ -276,19 +296,24 @@ class RegistryClient:
                     raise
 
 
-def rollout(namespace: str, name: str) -> dict[str, Any]:
-    """An Argo Rollout as the Kubernetes API has it, by the pod's service account or the local kubeconfig.
+def workflow(namespace: str, name: str) -> dict[str, Any]:
+    """An Argo Workflow as the Kubernetes API has it, by the pod's service account or the local kubeconfig.
 
     Raises:
         ConfigError: the package `kubernetes` is not installed, or there is neither a service account nor a kubeconfig.
         AccessError: the API refuses the account.
-        DataError: there is no such Rollout.
+        DataError: there is no such Workflow.
         TransientError: the API does not answer.
     """
+    return _argo_object("workflows", namespace, name, "pass the Workflow as --workflow-file", "check --namespace and --workflow")
+
+
+def _argo_object(plural: str, namespace: str, name: str, without: str, absent: str) -> dict[str, Any]:
+    """One object of Argo's; `without` says what to do where no API is, `absent` where it is not there."""
     try:
         from kubernetes import client, config
     except ImportError:
-        raise ConfigError("kubernetes is not installed: install the extra `cluster`, or pass the Rollout as --status") from None
+        raise ConfigError(f"kubernetes is not installed: install the extra `cluster`, or {without}") from None
     try:
         # The package's own choice reads KUBECONFIG at import, and prints on standard output.
         kubeconfig = os.environ.get("KUBECONFIG")
@@ -298,18 +323,18 @@ def rollout(namespace: str, name: str) -> dict[str, Any]:
             config.load_kube_config(config_file=kubeconfig)  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
         said = " ".join(str(error).split())[:200]
-        raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or pass the Rollout as --status") from error
-    what = f"rollout {namespace}/{name}"
+        raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or {without}") from error
+    what = f"{plural.removesuffix('s')} {namespace}/{name}"
     try:
-        place = ("argoproj.io", "v1alpha1", namespace, "rollouts", name)
+        place = ("argoproj.io", "v1alpha1", namespace, plural, name)
         found: Any = client.CustomObjectsApi().get_namespaced_custom_object(*place, _request_timeout=30)
         return dict(found)
     except client.ApiException as error:
         if error.status in (401, 403):
             refused = f"{what}: the Kubernetes API refuses it (HTTP {error.status})"
-            raise AccessError(f"{refused}: let this service account get rollouts") from error
+            raise AccessError(f"{refused}: let this service account get {plural}") from error
         if error.status == 404:
-            raise DataError(f"{what}: there is none: check --namespace and --rollout") from error
+            raise DataError(f"{what}: there is none: {absent}") from error
         raise TransientError(f"{what}: the Kubernetes API answers HTTP {error.status}: run the same command again") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("urllib3", "kubernetes") and not isinstance(error, OSError):

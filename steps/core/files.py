@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 
@@ -65,9 +65,14 @@ def sha256_file(path: Path) -> str:
 
 def sha256_tree(folder: Path) -> str:
     """Hex SHA-256 over the relative names and contents of all files under `folder`."""
+    return tree_digest({path.relative_to(folder).as_posix(): sha256_file(path) for path in folder.rglob("*") if path.is_file()})
+
+
+def tree_digest(files: Mapping[str, str]) -> str:
+    """The same from relative names and the hex SHA-256 of each file."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    for name in sorted(files, key=PurePosixPath):
+        digest.update(f"{name}\0{files[name]}\n".encode())
     return digest.hexdigest()
 
 

@@ -2,7 +2,8 @@
 
 Grain: one row per question. Fields: id, question, contexts, messages (what the model is
 sent), and, where known, gold (the value an answer must restate), statement (the sentence
-that holds it) and entity_seen. Beside `NAME.jsonl`, an optional `NAME.meta.json` may hold
+that holds it), entity_seen, and good and bad: lists of answers that never change, by which a
+judge's drift is seen. Beside `NAME.jsonl`, an optional `NAME.meta.json` may hold
 `fluency_pattern`, a regular expression that a well-formed answer matches fully, and the
 `sha256` of the set it belongs to.
 """
@@ -34,6 +35,8 @@ class GoldenItem(Frozen):
     gold: str | None = None
     statement: str | None = None
     entity_seen: bool | None = None
+    good: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
 
 
 class GoldenSet(Frozen):

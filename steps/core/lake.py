@@ -89,6 +89,13 @@ class Lake:
         snapshot = opened.current_snapshot() if opened is not None else None
         return TableRef(table=f"{self._namespace}.{schema.name}", snapshot_id=snapshot.snapshot_id if snapshot else 0)
 
+    def has_snapshot(self, ref: TableRef) -> bool:
+        """Whether the snapshot can still be read."""
+        if not ref.snapshot_id:
+            return True
+        opened = self._load(self.schema(ref.table))
+        return opened is not None and opened.snapshot_by_id(ref.snapshot_id) is not None
+
     def scan(self, ref: TableRef | str, columns: tuple[str, ...] = (), where: Where = None) -> pa.Table:
         """Read rows of one snapshot.
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from steps.config import PipelineConfig
-from steps.core.golden import read_golden
 from steps.core.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.core.spec import StepContext
-from steps.curate.contamination import GoldenGuard
-from steps.curate.pairs import ScoredTrace, Selection, select
+from steps.curate.pairs import Selection
 from steps.errors import TransientError
 
 if TYPE_CHECKING:
@@ -56,25 +53,19 @@ def run(params: Params, ctx: StepContext) -> Result:
     """
     from steps.core.lake import open_lake
     from steps.curate.dataset import lake_rows, rows, write_dataset
-    from steps.curate.source import scored_traces
+    from steps.curate.recipe import Recipe, record, select_from
 
-    guard = GoldenGuard(read_golden(params.golden).items if params.golden else ())
     skipped: Counter[str] = Counter()
-    window = (params.since, params.until)
+    name, curate = ctx.config.model_name, ctx.config.curate
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("curating", unit="traces") as task:
-        candidates = []
-        for trace in scored_traces(lake, params.traces, params.labels, params.policy_version, skipped, window):
-            candidates.append(trace)
-            task.advance(1)
-        selection = select(
-            candidates,
-            ctx.config.curate,
-            is_golden=lambda trace: guard.holds(trace.question, trace.contexts),
-            is_superseded=superseded_by(params.champion, ctx.config.model_name),
-        )
+        selection = select_from(lake, params, name, curate, skipped, on_trace=lambda: task.advance(1))
         dataset = rows(selection)
         path, digest = write_dataset(ctx.artifacts / "datasets", dataset)
         table = lake.replace_batch("datasets", lake_rows(dataset, digest), "dataset_digest", digest, run_id=ctx.run_id)
+        recipe = Recipe(
+            digest=digest, table=table, model_name=name, curate=curate, **{field: getattr(params, field) for field in Params.model_fields}
+        )
+        record(lake, recipe, ctx.run_id)
         withdraw_erased(lake, selection, path, digest, ctx.run_id)
     phase, reason = judge_size(selection, ctx.config)
     return Result(
@@ -105,15 +96,6 @@ def withdraw_erased(lake: Lake, selection: Selection, path: Path, digest: str, r
         path.unlink(missing_ok=True)
         lake.delete_for_good("datasets", {"dataset_digest": digest}, run_id=run_id)
         raise TransientError(f"{len(lost)} traces were erased while the dataset was made: run the loop again from label on")
-
-
-def superseded_by(champion: ModelRef | None, model_name: str) -> Callable[[ScoredTrace], bool]:
-    """Whether an answer comes from an older version of our own model, whose mistakes are history.
-
-    Unknown versions and other models' answers stay. Without a champion nothing is known to be older.
-    """
-    current = ("", str(champion.version)) if champion else None
-    return lambda trace: current is not None and trace.model == model_name and trace.model_version not in current
 
 
 def judge_size(selection: Selection, config: PipelineConfig) -> tuple[Literal["Successful", "Failed"], str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from steps.config import GateConfig
 from steps.core.golden import GoldenSet
 from steps.gate.answers import is_fluent, is_refusal, length_words, restates_gold
+from steps.gate.drift import Drift
 from steps.gate.stats import Comparison, by_prompt, compare, compare_quantile
 from steps.gate.suite import ARMS, Answer, Arm
 
@@ -28,11 +29,13 @@ class Measurements:
         comparisons: metric -> comparison; None where it cannot be computed.
         unscored_ratio: for each model, the share of answers that lack a judge's score.
         prompts: questions in the golden set.
+        drift: how each judge scores the stored answers today; None: they were not asked.
     """
 
     comparisons: Mapping[str, Comparison | None]
     unscored_ratio: Mapping[str, float]
     prompts: int
+    drift: tuple[Drift, ...] | None = None
 
 
 def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, NDArray[np.float64]], config: GateConfig) -> Measurements:
@@ -56,7 +59,13 @@ def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, N
         return by_prompt(values[of_arm[arm]], prompts[of_arm[arm]], count)
 
     comparisons: dict[str, Comparison | None] = {
-        name: compare(by_arm(values, "champion"), by_arm(values, "candidate"), samples=config.bootstrap_samples, seed=seed)
+        name: compare(
+            by_arm(values, "champion"),
+            by_arm(values, "candidate"),
+            samples=config.bootstrap_samples,
+            seed=seed,
+            widest=None if name == "length_words" else 1.0,
+        )
         for name, values in columns.items()
     }
     if all(item.gold is None for item in golden.items):
@@ -65,7 +74,8 @@ def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, N
     resamples = min(_LATENCY_RESAMPLES, config.bootstrap_samples)
     comparisons["p99_latency_ms"] = compare_quantile(latency["champion"], latency["candidate"], 0.99, samples=resamples, seed=seed)
     scored = np.logical_and.reduce([np.isfinite(values) for values in judged.values()])
-    unscored: dict[str, float] = {arm: float(np.mean(~scored[of_arm[arm]])) for arm in ARMS}
+    judgeable = np.array([answer.sample < config.samples_per_prompt for answer in answers], dtype=bool)
+    unscored: dict[str, float] = {arm: float(np.mean(~scored[of_arm[arm] & judgeable])) for arm in ARMS}
     return Measurements(comparisons, unscored, count)
 
 

@@ -47,7 +47,13 @@ class Scored:
 
 
 async def score_answers(
-    golden: GoldenSet, answers: Sequence[Answer], judge: Judge, concurrency: int, *, on_scored: Callable[[], None] = lambda: None
+    golden: GoldenSet,
+    answers: Sequence[Answer],
+    judge: Judge,
+    concurrency: int,
+    *,
+    samples: int | None = None,
+    on_scored: Callable[[], None] = lambda: None,
 ) -> Scored:
     """Score every answer.
 
@@ -59,6 +65,7 @@ async def score_answers(
         answers: of both models.
         judge: an open scorer.
         concurrency: answers in flight.
+        samples: of each question, the answers that are judged; the others only have a latency. None: all.
         on_scored: called after each distinct answer.
     """
     import numpy as np
@@ -72,7 +79,7 @@ async def score_answers(
             on_scored()
             return scores
 
-    wanted = distinct(answers)
+    wanted = distinct(answers, samples)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {key: group.create_task(one(*key)) for key in wanted}
@@ -80,14 +87,24 @@ async def score_answers(
         raise failures.exceptions[0] from None
     found = {key: task.result() for key, task in tasks.items()}
     matched = [(answer, found.get((answer.item, answer.text))) for answer in answers]
-    values = {metric: np.array([_value(answer, scores, metric) for answer, scores in matched], dtype=np.float64) for metric in JUDGED}
+
+    def column(metric: str) -> NDArray[np.float64]:
+        scores = (_value(answer, scores, metric) if _is_judged(answer, samples) else math.nan for answer, scores in matched)
+        return np.array(list(scores), dtype=np.float64)
+
+    values = {metric: column(metric) for metric in JUDGED}
     errors = [str(scores.error) for scores in found.values() if scores.error]
     return Scored(values, len(found), sum(int(scores.calls) for scores in found.values()), errors[0] if errors else "")
 
 
-def distinct(answers: Sequence[Answer]) -> list[tuple[int, str]]:
+def distinct(answers: Sequence[Answer], samples: int | None = None) -> list[tuple[int, str]]:
     """(item, text) of every different answer that needs a judge, in order."""
-    return list(dict.fromkeys((answer.item, answer.text) for answer in answers if not answer.error and answer.text.strip()))
+    judged = (answer for answer in answers if _is_judged(answer, samples))
+    return list(dict.fromkeys((answer.item, answer.text) for answer in judged if not answer.error and answer.text.strip()))
+
+
+def _is_judged(answer: Answer, samples: int | None) -> bool:
+    return samples is None or answer.sample < samples
 
 
 def _value(answer: Answer, scores: Any, metric: str) -> float:

@@ -12,16 +12,19 @@ from steps.core.process import ServerProcess
 from steps.core.refs import ArtifactRef
 from steps.core.spec import StepContext
 from steps.errors import DataError
+from steps.gate.drift import Role
 from steps.gate.suite import Arm
 
 
-def verified_model(ref: ArtifactRef) -> Path:
-    """The folder of a model whose content is what its reference says.
+def verified_model(ref: ArtifactRef, artifacts: Path) -> Path:
+    """The folder of a model whose content is what its reference says; a stored one is downloaded to the artifacts.
 
     Raises:
         DataError: it is missing or was changed.
     """
-    path = Path(ref.local_path())
+    from steps.registry.store import local_model
+
+    path = Path(local_model(ref, artifacts).local_path())
     if not path.is_dir():
         raise DataError(f"{path}: no such model folder: check the reference {ref.uri}")
     if (found := sha256_tree(path)) != ref.sha256:
@@ -39,7 +42,7 @@ def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: 
         started: dict[Arm, ServerProcess] = {}
         for arm, ref in models.items():
             if not urls[arm]:
-                options = {"model": verified_model(ref), "served_model_name": ctx.config.model_name, "model_version": arm}
+                options = {"model": verified_model(ref, ctx.artifacts), "served_model_name": ctx.config.model_name, "model_version": arm}
                 started[arm] = stack.enter_context(ServerProcess("model", options, log_file=_log(ctx, arm)))
         for server in started.values():
             server.wait_healthy()
@@ -47,9 +50,9 @@ def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: 
 
 
 @contextlib.contextmanager
-def judge_config(ctx: StepContext) -> Iterator[JudgeConfig]:
-    """The gate judge's configuration; without a URL, the offline judge is started here."""
-    config = ctx.config.gate_judge
+def judge_config(ctx: StepContext, role: Role = "gate") -> Iterator[JudgeConfig]:
+    """A judge's configuration; without a URL, the offline judge is started here."""
+    config: JudgeConfig = ctx.config.gate_judge if role == "gate" else ctx.config.reward_judge
     if config.base_url:
         yield config
         return

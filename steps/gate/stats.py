@@ -3,12 +3,21 @@
 Answers to one prompt resemble each other, so the prompt is the unit that is resampled
 (cluster bootstrap) and n counts prompts, never answers.
 
+Scores are bounded, and a candidate may fail completely on a few prompts that a small set
+happens not to hold. An ordinary bootstrap of such a set sees no spread and is certain. The
+interval of bounded scores therefore comes from a Bayesian bootstrap in which one more prompt
+stands at the worst, and for the upper end at the best, possible difference (Gaffke's bound).
+`bench/gate_power.py` measures how often a worse candidate passes under it.
+
 Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 13;
-Miller, Adding Error Bars to Evals (2024), arXiv 2411.00640, on paired and clustered evals.
+Miller, Adding Error Bars to Evals (2024), arXiv 2411.00640, on paired and clustered evals;
+Learned-Miller and Thomas, A New Confidence Interval for the Mean of a Bounded Random
+Variable (2019), arXiv 1905.06208, on the bound of Gaffke (2005).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -18,7 +27,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Z_95_TWO_SIDED = NormalDist().inv_cdf(0.975)
 Z_80_POWER = NormalDist().inv_cdf(0.80)
 _BLOCK = 1_000_000
 
@@ -45,17 +53,23 @@ class Comparison:
     standard_error: float
     n: int
 
-    @property
-    def minimum_detectable_drop(self) -> float:
-        """The true drop that this comparison would notice in 80 of 100 repetitions."""
-        return (Z_95_TWO_SIDED + Z_80_POWER) * self.standard_error
+    def detectable(self, half: float) -> float:
+        """The tolerance that equal models would be found to keep in 80 of 100 repetitions.
 
-    def prompts_to_settle(self, max_drop: float) -> int:
-        """About how many prompts would bring the lower end above `-max_drop` if delta stayed as it is; 0: none would."""
-        room = self.delta + max_drop
-        if room <= 0:
-            return 0
-        return int(np.ceil(self.n * (Z_95_TWO_SIDED * self.standard_error / room) ** 2))
+        Args:
+            half: from the value to the end of its interval on the harmful side.
+        """
+        return half + Z_80_POWER * self.standard_error
+
+    def power(self, half: float, tolerance: float) -> float:
+        """How often equal models would be found to keep a tolerance with a set like this one, 0-1."""
+        if self.standard_error <= 0:
+            return float(half <= tolerance)
+        return NormalDist().cdf((tolerance - half) / self.standard_error)
+
+    def prompts_needed(self, half: float, tolerance: float) -> int:
+        """About how many prompts would give that a power of 80 %; 0: no number would."""
+        return math.ceil(self.n * (self.detectable(half) / tolerance) ** 2) if tolerance > 0 else 0
 
 
 def by_prompt(values: NDArray[np.float64], prompts: NDArray[np.int64], count: int) -> NDArray[np.float64]:
@@ -77,17 +91,17 @@ def by_prompt(values: NDArray[np.float64], prompts: NDArray[np.int64], count: in
     return means
 
 
-def compare(champion: NDArray[np.float64], candidate: NDArray[np.float64], *, samples: int, seed: int) -> Comparison | None:
-    """Paired bootstrap over prompts with a 95 % percentile interval.
-
-    The interval is widened by sqrt(n / (n - 1)), because resampling n differences
-    understates their spread by that factor.
+def compare(
+    champion: NDArray[np.float64], candidate: NDArray[np.float64], *, samples: int, seed: int, widest: float | None = 1.0
+) -> Comparison | None:
+    """Candidate minus champion over prompts, paired, with a 95 % interval.
 
     Args:
         champion: [n_prompts] means by prompt, NaN where nothing was scored.
         candidate: the same prompts in the same order.
         samples: resamples.
         seed: the same seed gives the same interval.
+        widest: the largest possible difference of one prompt, 1 for scores of 0-1; None: unbounded, as for lengths.
 
     Returns:
         None when fewer than two prompts were scored for both.
@@ -97,27 +111,33 @@ def compare(champion: NDArray[np.float64], candidate: NDArray[np.float64], *, sa
     if n < 2:
         return None
     differences = candidate[both] - champion[both]
-    delta = float(differences.mean())
-    means = _resampled_means(differences, samples, np.random.default_rng(seed))
-    widened = delta + (means - delta) * np.sqrt(n / (n - 1))
-    low, high = np.quantile(widened, (0.025, 0.975))
+    low, high = _interval(differences, samples, np.random.default_rng(seed), widest)
     return Comparison(
         champion=float(champion[both].mean()),
         candidate=float(candidate[both].mean()),
-        delta=delta,
-        low=float(low),
-        high=float(high),
-        standard_error=float(widened.std(ddof=1)),
+        delta=float(differences.mean()),
+        low=low,
+        high=high,
+        standard_error=float(differences.std(ddof=1) / np.sqrt(n)),
         n=n,
     )
 
 
-def _resampled_means(values: NDArray[np.float64], samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means of `samples` resamples, in blocks so that memory does not grow with n times samples."""
+def _interval(values: NDArray[np.float64], samples: int, rng: np.random.Generator, widest: float | None) -> tuple[float, float]:
+    """95 % interval of the mean, in blocks so that memory does not grow with n times samples.
+
+    Each resample weighs the values by Dirichlet(1, …, 1), drawn as exponentials over their sum.
+    """
     n = len(values)
     block = max(1, _BLOCK // n)
-    parts = [values[rng.integers(0, n, size=(min(block, samples - start), n))].mean(axis=1) for start in range(0, samples, block)]
-    return np.concatenate(parts)
+    lows, highs = [], []
+    for start in range(0, samples, block):
+        weights = rng.standard_exponential((min(block, samples - start), n))
+        added = rng.standard_exponential(len(weights)) if widest is not None else np.zeros(len(weights))
+        sums, total = weights @ values, weights.sum(axis=1) + added
+        lows.append((sums - (widest or 0.0) * added) / total)
+        highs.append((sums + (widest or 0.0) * added) / total)
+    return float(np.quantile(np.concatenate(lows), 0.025)), float(np.quantile(np.concatenate(highs), 0.975))
 
 
 def compare_quantile(

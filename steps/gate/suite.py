@@ -56,7 +56,7 @@ def request_seed(golden_sha256: str, item_id: str, sample: int) -> int:
 async def ask_both(
     golden: GoldenSet, urls: Mapping[Arm, str], model: str, config: GateConfig, *, on_answer: Callable[[], None] = lambda: None
 ) -> list[Answer]:
-    """Ask every question `samples_per_prompt` times of both models.
+    """Ask every question `samples_per_prompt` times of both models, or `latency_samples_per_prompt` times if that is more.
 
     Args:
         golden: the questions.
@@ -66,7 +66,7 @@ async def ask_both(
         on_answer: called after each answer.
 
     Returns:
-        2 x n_items x samples_per_prompt answers, sorted by item, sample, arm.
+        2 x n_items x samples asked answers, sorted by item, sample, arm.
 
     Raises:
         ConfigError: a server does not know the route, the model or a parameter.
@@ -88,7 +88,7 @@ async def ask_both(
                     on_answer()
                 return answers
 
-        pairs = [pair(item, sample) for sample in range(config.samples_per_prompt) for item in range(len(golden.items))]
+        pairs = [pair(item, sample) for sample in range(config.samples_asked) for item in range(len(golden.items))]
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one) for one in pairs]

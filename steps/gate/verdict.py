@@ -3,15 +3,21 @@
 `Failed`: a rule is broken. `Inconclusive`: nothing is broken, but something could not be
 measured or the golden set is too small to tell; a person decides. `Successful` needs every
 rule to hold on finite numbers: a missing metric never passes.
+
+A tolerance is kept only if the whole 95 % interval keeps it, so a candidate that is worse by
+the tolerance passes at most once in 20 (`bench/gate_power.py`). What lies across the limit is
+broken when the set is large enough to detect the tolerance, and undecided when it is not.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 from steps.config import GateConfig
 from steps.core.refs import Frozen
+from steps.gate.drift import Drift
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison
 from steps.gate.suite import ARMS
@@ -27,6 +33,8 @@ class Finding(Frozen):
         value: what was measured.
         limit: what is allowed.
         interval: 95 % interval of the value, if it has one.
+        n: prompts that it rests on.
+        power: how often equal models would keep this rule with such a set, 0-1; for tolerances.
         ok: True held, False broken, None undecided.
         reason: one sentence with the numbers.
     """
@@ -35,6 +43,8 @@ class Finding(Frozen):
     value: float | None = None
     limit: float | None = None
     interval: tuple[float, float] | None = None
+    n: int | None = None
+    power: float | None = None
     ok: bool | None
     reason: str
 
@@ -55,14 +65,16 @@ def decide(measured: Measurements, config: GateConfig) -> Verdict:
         *(_scored(arm, measured.unscored_ratio.get(arm, math.nan), config) for arm in ARMS),
         _at_least("min_faithfulness", of("faithfulness"), config.min_faithfulness),
         _at_least("min_answer_relevancy", of("answer_relevancy"), config.min_answer_relevancy),
-        _not_worse("faithfulness_drop", of("faithfulness"), config.max_faithfulness_drop),
+        _within("faithfulness_drop", _drop(of("faithfulness")), config.max_faithfulness_drop),
         _latency(of("p99_latency_ms"), config),
-        _growth("refusal_growth", of("refusal"), config.max_refusal_growth),
-        _length(of("length_words"), config),
-        _growth("fluency_drop", of("fluency"), config.max_fluency_drop, sign=-1),
+        _within("refusal_growth", of("refusal"), config.max_refusal_growth),
+        _within("length_growth", _relative(of("length_words")), config.max_length_growth_ratio),
+        _within("fluency_drop", _drop(of("fluency")), config.max_fluency_drop),
     ]
     if "gold_restated" in measured.comparisons:
         findings.append(_gold(of("gold_restated"), config))
+    if measured.drift is not None:
+        findings += [_drift(found) for found in measured.drift]
     return combine(findings)
 
 
@@ -93,7 +105,7 @@ def _enough_prompts(measured: Measurements, config: GateConfig) -> Finding:
     count = faithfulness.n if faithfulness else 0
     held = count >= config.min_prompts
     reason = f"{count} of {measured.prompts} golden questions compared, {config.min_prompts} needed"
-    return Finding(name="golden_prompts", value=count, limit=config.min_prompts, ok=held or None, reason=reason)
+    return Finding(name="golden_prompts", value=count, limit=config.min_prompts, n=count, ok=held or None, reason=reason)
 
 
 def _scored(arm: str, ratio: float, config: GateConfig) -> Finding:
@@ -110,61 +122,70 @@ def _at_least(name: str, comparison: Comparison | None, limit: float) -> Finding
     if found is None:
         return _unmeasured(name, limit)
     reason = f"candidate {name.removeprefix('min_')} {found.candidate:.3f}, at least {limit:.3f}"
-    return Finding(name=name, value=found.candidate, limit=limit, ok=found.candidate >= limit, reason=reason)
+    return Finding(name=name, value=found.candidate, limit=limit, n=found.n, ok=found.candidate >= limit, reason=reason)
 
 
-def _not_worse(name: str, comparison: Comparison | None, max_drop: float) -> Finding:
-    """Non-inferiority: the whole interval of the difference lies above the tolerated drop."""
+def _drop(comparison: Comparison | None) -> Comparison | None:
+    """The same comparison with the harmful direction up."""
+    if comparison is None:
+        return None
+    return replace(comparison, delta=-comparison.delta, low=-comparison.high, high=-comparison.low)
+
+
+def _relative(comparison: Comparison | None) -> Comparison | None:
+    """Difference, interval and error as shares of the champion's value; None when that is not above 0."""
+    if comparison is None or not comparison.champion > 0:
+        return None
+    base = comparison.champion
+    parts = {name: getattr(comparison, name) / base for name in ("delta", "low", "high", "standard_error")}
+    return replace(comparison, **parts)
+
+
+def _within(name: str, comparison: Comparison | None, limit: float) -> Finding:
+    """Non-inferiority: the whole interval of the harm lies within the tolerance.
+
+    Args:
+        name: the rule.
+        comparison: its difference counts harm upwards.
+        limit: the harm that is tolerated.
+    """
     found = _finite(comparison)
     if found is None:
-        return _unmeasured(name, -max_drop)
-    shown = f"difference {found.delta:+.3f} (95 % CI {found.low:+.3f} to {found.high:+.3f}), tolerated {-max_drop:+.3f}"
-    ok: bool | None = found.low >= -max_drop
-    if found.delta < -max_drop:
-        ok = False
-    elif not ok:
-        ok = None
-        needed = found.prompts_to_settle(max_drop)
-        shown += f"; {found.n} questions can detect a drop of {found.minimum_detectable_drop:.3f}"
-        shown += f", about {needed} would settle it" if needed else ", and no number would settle it"
-    return Finding(name=name, value=found.delta, limit=-max_drop, interval=(found.low, found.high), ok=ok, reason=f"{name}: {shown}")
+        return _unmeasured(name, limit)
+    half = max(found.high - found.delta, found.delta - found.low)
+    detects = found.detectable(half)
+    ok: bool | None = found.high <= limit
+    shown = f"{found.delta:+.3f} (95 % CI {found.low:+.3f} to {found.high:+.3f}), tolerated {limit:+.3f}"
+    if not ok:
+        # Beyond the limit for certain, or measured beyond it by a set that can tell.
+        beyond = found.low > limit or (found.delta > limit and detects <= limit)
+        ok = False if beyond else None
+        needed = found.prompts_needed(half, limit) if detects > limit and not beyond else 0
+        shown += f"; {found.n} questions can detect {detects:.3f}, about {needed} would do" if needed else ""
+    reason = f"{name.replace('_', ' ')} {shown}"
+    return Finding(
+        name=name,
+        value=found.delta,
+        limit=limit,
+        interval=(found.low, found.high),
+        n=found.n,
+        power=found.power(half, limit),
+        ok=ok,
+        reason=reason,
+    )
 
 
 def _latency(comparison: Comparison | None, config: GateConfig) -> Finding:
     """p99 growth within its limit, or a candidate fast enough that growth does not matter."""
-    name, limit = "p99_latency_growth", config.max_p99_latency_growth_ratio
-    found = _finite(comparison)
-    if found is None:
-        return _unmeasured(name, limit)
-    fast_enough = found.candidate <= config.latency_floor_ms
-    ok: bool | None = fast_enough or found.delta <= limit
-    if not ok and found.low <= limit:
-        ok = None
-    reason = f"p99 latency {found.champion:.0f} ms to {found.candidate:.0f} ms, growth {found.delta:+.1%} (limit {limit:+.1%}"
-    reason += f", irrelevant below {config.latency_floor_ms:.0f} ms)" if config.latency_floor_ms else ")"
-    return Finding(name=name, value=found.delta, limit=limit, interval=(found.low, found.high), ok=ok, reason=reason)
-
-
-def _growth(name: str, comparison: Comparison | None, limit: float, *, sign: int = 1) -> Finding:
-    """A ratio may move by at most `limit` in the bad direction (sign -1: falling is bad)."""
-    found = _finite(comparison)
-    if found is None:
-        return _unmeasured(name, limit)
-    moved = sign * found.delta
-    interval = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
-    reason = f"{name.replace('_', ' ')} {moved:+.3f} ({found.champion:.3f} to {found.candidate:.3f}), limit {limit:.3f}"
-    return Finding(name=name, value=moved, limit=limit, interval=interval, ok=moved <= limit, reason=reason)
-
-
-def _length(comparison: Comparison | None, config: GateConfig) -> Finding:
-    """Longer answers score better with many judges; beyond a limit that is padding."""
-    name, limit = "length_growth", config.max_length_growth_ratio
-    found = _finite(comparison)
-    if found is None or found.champion <= 0:
-        return _unmeasured(name, limit)
-    growth = found.candidate / found.champion - 1
-    reason = f"answers grew {growth:+.1%} ({found.champion:.1f} to {found.candidate:.1f} words), limit {limit:+.1%}"
-    return Finding(name=name, value=growth, limit=limit, ok=growth <= limit, reason=reason)
+    found = _within("p99_latency_growth", comparison, config.max_p99_latency_growth_ratio)
+    measured = _finite(comparison)
+    if measured is None:
+        return found
+    reason = f"p99 latency {measured.champion:.0f} ms to {measured.candidate:.0f} ms, {found.reason.removeprefix('p99 latency ')}"
+    if config.latency_floor_ms:
+        reason += f", irrelevant below {config.latency_floor_ms:.0f} ms"
+    fast_enough = measured.candidate <= config.latency_floor_ms
+    return found.model_copy(update={"ok": True if fast_enough else found.ok, "reason": reason})
 
 
 def _gold(comparison: Comparison | None, config: GateConfig) -> Finding:
@@ -175,7 +196,15 @@ def _gold(comparison: Comparison | None, config: GateConfig) -> Finding:
         return _unmeasured(name, limit)
     interval = f"95 % CI of the difference {found.low:+.3f} to {found.high:+.3f}"
     reason = f"gold facts restated {found.champion:.3f} to {found.candidate:.3f} ({interval})"
-    return Finding(name=name, value=found.delta, limit=limit, interval=(found.low, found.high), ok=found.high >= limit, reason=reason)
+    ok = found.high >= limit
+    return Finding(name=name, value=found.delta, limit=limit, interval=(found.low, found.high), n=found.n, ok=ok, reason=reason)
+
+
+def _drift(found: Drift) -> Finding:
+    """A judge that scores the stored answers otherwise than it did cannot be compared with its past."""
+    return Finding(
+        name=f"{found.role}_judge_drift", value=found.shift, limit=found.limit, n=found.answers, ok=found.ok or None, reason=found.reason
+    )
 
 
 def to_json(verdict: Verdict) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import Field
 
-from steps.core.refs import Frozen, TableRef
+from steps.core.refs import ArtifactRef, Frozen, TableRef
 from steps.core.spec import StepContext
 
 
@@ -17,12 +17,14 @@ class Params(Frozen):
         traces: snapshot to label.
         since: first day that counts; None: from the beginning.
         until: last day that counts; None: to the end.
+        golden: the golden set whose stored answers both judges must still score as before; None: they are not asked.
         shards: how many shares; 0: one for every `label.shard_traces` traces without a label, at most `label.max_shards`.
     """
 
     traces: TableRef
     since: date | None = None
     until: date | None = None
+    golden: ArtifactRef | None = None
     shards: int = Field(default=0, ge=0, le=256)
 
 
@@ -53,7 +55,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     """Count the traces that lack a label and divide them.
 
     Raises:
-        DataError: the snapshot does not exist.
+        DataError: the snapshot does not exist, or the golden set is too small for the gate.
+        ConfigError: a judge scores the golden set's stored answers otherwise than before.
         TransientError: the lake does not answer.
     """
     from steps.label.sharding import plan_shards

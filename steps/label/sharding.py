@@ -104,10 +104,13 @@ def _label_of(row: Mapping[str, Any]) -> Label:
 def plan_shards(params: plan_step.Params, ctx: StepContext) -> plan_step.Result:
     """Divide the work; see `steps.label.plan.run`."""
     from steps.core.lake import open_lake
+    from steps.gate.judges import check_before_labelling
 
     judge, label = ctx.config.reward_judge, ctx.config.label
     policy = policy_version(judge, label)
     with open_lake(ctx.config, ctx.workdir) as lake:
+        if params.golden is not None:
+            check_before_labelling(params.golden, ctx, lake)
         table = LabelTable(lake, policy, judge.model, (params.since, params.until))
         waiting = sum(count for _, count in table.days(params.traces))
     shards = params.shards or max(1, min(label.max_shards, -(-waiting // label.shard_traces)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from steps.core.refs import Frozen, TableRef
+from steps.core.refs import ArtifactRef, Frozen, TableRef
 from steps.core.spec import StepContext
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ class Params(Frozen):
         traces: snapshot to label; rows with consent `train`, status `ok` and an answer count.
         since: first day that counts; None: from the beginning.
         until: last day that counts; None: to the end.
+        golden: the golden set whose stored answers both judges must still score as before; None: they are not asked.
     """
 
     traces: TableRef
     since: date | None = None
     until: date | None = None
+    golden: ArtifactRef | None = None
 
 
 class Result(Frozen):
@@ -75,10 +77,11 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         TransientError: the judge cannot be reached, or fails more than `label.max_failed_ratio` of the traces.
         AccessError: the judge refuses the key.
-        ConfigError: the judge's configuration is wrong.
+        ConfigError: the judge's configuration is wrong, or a judge scores the stored answers otherwise than before.
         DataError: a trace breaks the table's contract.
     """
     from steps.core.lake import open_lake
+    from steps.gate.judges import check_before_labelling
     from steps.label.policy import policy_version
     from steps.label.table import LabelTable
 
@@ -86,6 +89,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     policy = policy_version(judge, ctx.config.label)
     tally = Tally()
     with open_lake(ctx.config, ctx.workdir) as lake:
+        if params.golden is not None:
+            check_before_labelling(params.golden, ctx, lake)
         table = LabelTable(lake, policy, judge.model, (params.since, params.until))
         label_all(params.traces, ctx, table, tally)
         mean = table.mean_score(params.traces)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from steps.config import CanaryConfig
@@ -52,6 +53,7 @@ class CanaryResult:
     steps: list[dict[str, Any]] = field(default_factory=list)
     timeline: list[dict[str, Any]] = field(default_factory=list)
     abort_seconds: float | None = None
+    breach_at: str | None = None
 
 
 class Canary:
@@ -133,7 +135,7 @@ class Canary:
         )
 
     def _abort(self, weight: int, verdict: OnlineVerdict) -> None:
-        breach = time.monotonic()
+        breach, self.result.breach_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
         self.traffic.set_weight(0)
         # The route file is live within a fraction of a second; wait until the canary's counter stands still.
         still = 0

@@ -12,7 +12,17 @@ from rich.console import Console
 from steps.config import PipelineConfig
 
 
-def run_loop(config: PipelineConfig, workdir: Path, *, sources: tuple[str, ...], seed: int, yes: bool, sabotage: bool, quiet: bool) -> str:
+def run_loop(
+    config: PipelineConfig,
+    workdir: Path,
+    *,
+    sources: tuple[str, ...],
+    seed: int,
+    yes: bool,
+    sabotage: bool,
+    quiet: bool,
+    max_cost_usd: float = 0.0,
+) -> str:
     """Run the loop to its end in `workdir`; returns the report as JSON text.
 
     Raises:
@@ -43,7 +53,7 @@ def run_loop(config: PipelineConfig, workdir: Path, *, sources: tuple[str, ...],
         done = f", resumed after {list(state.results)[-1]}" if resumed and state.results else ""
         console.print(f"[bold]{state.run_id}[/bold] in {workdir} · {state.method} · seed {state.seed}{done}", highlight=False)
         with Services(config, workdir) as services:
-            loop = Loop(config, workdir, state, store, services, console, ConsoleProgress(console), yes)
+            loop = Loop(config, workdir, state, store, services, console, ConsoleProgress(console), yes, max_cost_usd)
             run_to_end(loop)
         report = build_report(loop)
         _, html = write_report(report, store.path(state.run_id))

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from steps.serve.envoy_stats import ClusterStats, GatewayStats
     from steps.serve.gateway import Gateway
 
-SCORES = ("sum", "square_sum", "count")
+# Name in the exposition, without `ctp_quality_` -> field of VersionWindow.
+COUNTED = {
+    "faithfulness_count": "scored",
+    "faithfulness_sum": "score_sum",
+    "faithfulness_square_sum": "score_square_sum",
+    "answer_relevancy_count": "relevancy_scored",
+    "answer_relevancy_sum": "relevancy_sum",
+    "answer_relevancy_square_sum": "relevancy_square_sum",
+    "feedback_up_total": "feedback_up",
+    "feedback_down_total": "feedback_down",
+}
+WHOLE = ("scored", "relevancy_scored", "feedback_up", "feedback_down")
 LIVE_CONCURRENCY = 12
 
 
@@ -37,7 +48,7 @@ class Moment:
 
 
 def read_quality(url: str) -> dict[str, dict[str, float]]:
-    """Scrape the exporter: version -> sum, square_sum and count of faithfulness.
+    """Scrape the exporter: version -> field of VersionWindow -> counter.
 
     Raises:
         TransientError: the exporter does not answer.
@@ -52,9 +63,10 @@ def read_quality(url: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            for name in SCORES:
-                if sample.name.removesuffix("_total") == f"ctp_quality_faithfulness_{name}":
-                    found.setdefault(sample.labels["model_version"], {})[name] = sample.value
+            field = COUNTED.get(sample.name.removeprefix("ctp_quality_"))
+            if field:
+                of_version = found.setdefault(sample.labels["model_version"], {})
+                of_version[field] = of_version.get(field, 0.0) + sample.value
     return found
 
 
@@ -77,15 +89,10 @@ class LiveObserver:
         def window(name: str, stats: ClusterStats) -> VersionWindow:
             version = self.versions[name]
             after, before = now.quality.get(version, {}), moment.quality.get(version, {})
-            total, square, count = (after.get(key, 0.0) - before.get(key, 0.0) for key in SCORES)
-            return VersionWindow(
-                requests=stats.ok + stats.errors,
-                errors=stats.errors,
-                p99_latency_ms=stats.p99_ms,
-                scored=max(0, int(count)),
-                score_sum=total,
-                score_square_sum=square,
-            )
+            added = {field: max(0.0, after.get(field, 0.0) - before.get(field, 0.0)) for field in COUNTED.values()}
+            counts = {field: int(value) if field in WHOLE else value for field, value in added.items()}
+            measured = {"requests": stats.ok + stats.errors, "errors": stats.errors, "p99_latency_ms": stats.p99_ms}
+            return VersionWindow.model_validate(measured | counts)
 
         return Sample(window("stable", traffic.stable), window("canary", traffic.canary))
 

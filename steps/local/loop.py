@@ -26,6 +26,7 @@ class Loop:
     console: Console
     progress: ConsoleProgress
     automatic: bool
+    max_cost_usd: float = 0.0
 
     @property
     def ctx(self) -> StepContext:

@@ -13,7 +13,8 @@ def overview(config: PipelineConfig, workdir: Path) -> dict[str, Any]:
 
     Returns:
         `tables` {name: table@snapshot}, `rows` {name: count}; `champion`, `candidate`, `previous` and `pinned`, each
-        `model@version` or None; `records`: decisions and outcomes of workflows {run_id, stage, at, payload}, oldest first.
+        `model@version` or None; `released`: pin and agent manifest as they stand in Git; `records`: decisions and
+        outcomes of workflows {run_id, stage, at, payload}, oldest first.
 
     Raises:
         PipelineError: lake, registry or repository cannot be read.
@@ -24,7 +25,7 @@ def overview(config: PipelineConfig, workdir: Path) -> dict[str, Any]:
     from steps.core.spec import StepContext
     from steps.ingest.units import UNIT_STAGE
     from steps.registry.alias import CANDIDATE, CHAMPION, PREVIOUS
-    from steps.release.change import current_pin
+    from steps.release.change import current
 
     with open_lake(config, workdir) as lake:
         tables = {table: str(lake.current(table)) for table in TABLES}
@@ -37,6 +38,8 @@ def overview(config: PipelineConfig, workdir: Path) -> dict[str, Any]:
     client = clients.registry(config, workdir)
     aliases = client.aliases(config.model_name)
     named = {alias: f"{config.model_name}@{aliases[alias]}" if alias in aliases else None for alias in (CHAMPION, CANDIDATE, PREVIOUS)}
-    pin = current_pin(StepContext(config=config, run_id="status", workdir=workdir))
+    pin, agent = current(StepContext(config=config, run_id="status", workdir=workdir))
+    released = {"model": pin.model_dump(mode="json"), "agent": agent.model_dump(mode="json") if agent else None}
     rows = {table: int(summary.get("total-records", 0)) for table, summary in newest.items()}
-    return {"tables": tables, "rows": rows, **named, "pinned": str(pin.ref) if pin.ref else None, "records": records}
+    pinned = str(pin.ref) if pin.ref else None
+    return {"tables": tables, "rows": rows, **named, "pinned": pinned, "released": released, "records": records}

@@ -14,12 +14,15 @@ def check_inputs(config: PipelineConfig, sources: tuple[str, ...]) -> None:
     """Look at every source and every configured judge.
 
     Raises:
+        ConfigError: releases wait for a person's merge, which this loop cannot wait for.
         DataError: a source does not exist.
         AccessError: a source or a judge refuses access.
         TransientError: a judge does not answer.
     """
     from steps.ingest.sources import list_source
 
+    if config.release.mode != "commit":
+        raise ConfigError("release.mode pull-request: ctp run rolls out by itself and cannot wait for a merge: use release.mode=commit")
     for source in (*config.ingest.sources, *sources):
         list_source(source)
     for name in ("reward_judge", "gate_judge"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.core.files import read_json
 from steps.core.refs import ArtifactRef, TableRef
-from steps.kpi.cost import stage_costs
+from steps.kpi.metering import meter_local
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,7 @@ def build_report(loop: Loop) -> RunReport:
             "release": (results.get("settle") or {}).get("release"),
             "seconds": state.seconds,
             "cpu_seconds": state.cpu_seconds,
-            "cost_usd": {stage: round(usd, 6) for stage, usd in stage_costs(state.seconds, loop.config).items()},
+            "cost_usd": {pod.stage: round(pod.usd, 6) for pod in meter_local(state.seconds, state.cpu_seconds, loop.config.cost)},
             "peak_memory_mb": state.peak_memory_mb,
             "versions": _versions(),
         }

@@ -41,6 +41,7 @@ def run_to_end(loop: Loop) -> RunState:
         else:
             loop.state.outcome = "rejected"
     loop.services.stop_all()
+    stages.record_cost(loop)
     loop.state.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
     return loop.state
 
@@ -71,6 +72,8 @@ def _walk(loop: Loop, clock: Clock) -> bool:
                 results[stage.when.stage].get("reason") or f"{stage.when.stage} ended as {results[stage.when.stage][stage.when.output]}"
             )
             return False
+        if stage.name == "approve-train" and not _affordable(loop, clock):
+            return False
         if stage.name not in results:
             if stage.is_approval:
                 _approve(loop, stage)
@@ -84,6 +87,16 @@ def _walk(loop: Loop, clock: Clock) -> bool:
                 f"{stage.name} was declined by {results[stage.name]['by']}: {results[stage.name]['reason'] or 'no reason given'}"
             )
             return False
+    return True
+
+
+def _affordable(loop: Loop, clock: Clock) -> bool:
+    """Estimate the training and look at the budget, as a workflow does before its approval."""
+    _local(loop, clock, "estimate", stages.estimate)
+    found = loop.state.results["estimate"]
+    if found["phase"] != "Successful":
+        loop.state.reason = found["reason"]
+        return False
     return True
 
 
@@ -110,6 +123,8 @@ def _approve(loop: Loop, stage: Stage) -> None:
     approval: Approval = ask_approval(loop.console, stage.name, title, shown, digest=digest, automatic=loop.automatic)
     loop.state.results[stage.name] = approval.model_dump()
     loop.state.approvals.append(approval.model_dump())
+    if stage.name == "approve-deploy":
+        stages.note_decision(loop, approval)
     loop.store.save(loop.state)
     how = "automatically (--yes)" if approval.automatic else "by hand"
     mark = "[green]✔[/green]" if approval.decision == "approved" else "[yellow]✘[/yellow]"

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from steps.core.files import whole_folder
+from steps.serve.fault import noisy
 
 NOISE = 2.0
 
@@ -34,7 +35,6 @@ def sabotaged_copy(model: Path, target: Path, seed: int) -> Path:
             tensors = load_file(path)
             for name, tensor in tensors.items():
                 if name.endswith("o_proj.weight"):
-                    noise = torch.randn(tensor.shape, generator=generator, dtype=torch.float32)
-                    tensors[name] = (tensor.float() + noise * tensor.float().std() * NOISE).to(tensor.dtype)
+                    tensors[name] = noisy(tensor, generator, NOISE)
             save_file(tensors, scratch / path.name, metadata={"format": "pt"})
     return target

@@ -9,6 +9,7 @@ from steps.config import PipelineConfig
 from steps.core.files import write_json
 from steps.core.process import ServerProcess
 from steps.core.refs import ModelRef
+from steps.serve.quality_counters import METRICS
 
 
 class Services:
@@ -65,7 +66,8 @@ class Services:
         # The exporter is told where the embedded judge listens by an ordinary configuration file.
         path = self.logs / "quality-config.json"
         write_json(path, config.model_dump(mode="json"))
-        return self._server("quality", "quality", {"config": path, "spans_dir": self.spool}).wait_healthy()
+        asked = [metric for metric in METRICS if metric in config.canary.questions] or ["faithfulness"]
+        return self._server("quality", "quality", {"config": path, "spans_dir": self.spool, "metric": asked}).wait_healthy()
 
     def stop(self, *names: str) -> None:
         """Drain and end these servers."""

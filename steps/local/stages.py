@@ -18,6 +18,7 @@ from steps.core.runtime import run_step
 from steps.pipeline import Stage
 
 if TYPE_CHECKING:
+    from steps.local.approve import Approval
     from steps.local.loop import Loop
     from steps.local.world.domain import World
 
@@ -150,25 +151,59 @@ def purge_spool(loop: Loop) -> None:
         path.unlink()
 
 
+def estimate(loop: Loop) -> dict[str, Any]:
+    """What the training will cost, and whether the run's limit and the month's ceiling allow it."""
+    pairs = loop.state.results["curate"]["pairs"]
+    return _step(loop, "estimate", {"pairs": pairs, "method": loop.state.method, "max_cost_usd": loop.max_cost_usd})
+
+
+def record_cost(loop: Loop) -> None:
+    """Put what the run has used on record, for `ctp cost` and the month's budget; a repeated call leaves the same record."""
+    from datetime import UTC, datetime
+
+    from steps.core.lake import open_lake
+    from steps.kpi import ledger
+    from steps.kpi.metering import meter_local
+
+    state, gate = loop.state, loop.state.results.get("gate") or {}
+    cost = ledger.RunCost(
+        run_id=state.run_id,
+        at=datetime.now(UTC),
+        workflow="ctp run",
+        pods=meter_local(state.seconds, state.cpu_seconds, loop.config.cost),
+        gain=ledger.gain_of(gate["phase"], gate["metrics"]) if gate else None,
+        model=state.results["register"]["model"] if state.outcome == "promoted" else "",
+    )
+    with open_lake(loop.config, loop.workdir) as lake:
+        ledger.record_cost(lake, cost)
+
+
 def approval_request(loop: Loop, stage: Stage) -> tuple[dict[str, str], str]:
     """What the person sees at an approval, and the digest that the decision is bound to."""
-    from steps.kpi.cost import estimate_train
-
     results, shown = loop.state.results, {}
     for source in stage.shows:
         origin, _, output = source.partition(".")
         shown[source] = str(results[origin][output])
     shown["configuration"] = loop.state.config_hash
     if stage.name == "approve-train":
-        cost = estimate_train(loop.config, results["curate"]["pairs"], loop.state.method)
+        cost = results["estimate"]
         shown["method"] = loop.state.method
-        shown["estimated cost"] = f"{cost.cpu_core_hours:.3f} CPU core hours, {cost.gpu_hours:.2f} GPU hours, ${cost.usd:.4f}"
+        shown["estimated cost"] = f"{cost['cpu_core_hours']:.3f} CPU core hours, {cost['gpu_hours']:.2f} GPU hours, ${cost['usd']:.4f}"
+        shown["spent this month"] = f"${cost['month_usd']:.4f}"
         return shown, results["curate"]["digest"]
     metric = results["gate"]["metrics"]["faithfulness"]
     shown["faithfulness"] = (
         f"{metric['champion']:.3f} → {metric['candidate']:.3f}, 95 % CI of the gain {metric['ci95'][0]:+.3f} to {metric['ci95'][1]:+.3f}"
     )
     return shown, ArtifactRef.model_validate(results["train"]["model"]).sha256
+
+
+def note_decision(loop: Loop, approval: Approval) -> None:
+    """Say on the registered version who decided about its deployment."""
+    from steps.approval.decision import tag_decision
+
+    model = ModelRef.model_validate(loop.state.results["register"]["model"])
+    tag_decision(model, loop.ctx, decision=approval.decision, by=approval.by, at=str(approval.at), digest=approval.digest)
 
 
 def run_canary(loop: Loop) -> dict[str, Any]:
@@ -194,9 +229,34 @@ def settle(loop: Loop) -> dict[str, Any]:
     else:
         undone = revert(loop.ctx, release["commit"], reason=results["canary"]["reason"], approved_by="ctp canary analysis")
         abort(client, name, candidate.version, results["canary"]["reason"])
-        record |= {"reverted": True, "revert_commit": undone.commit}
+        record |= {"reverted": True, "revert_commit": undone.commit, "timeline": _way_back(loop, candidate, before, undone.commit)}
     now, previous = champion(client, name), by_alias(client, name, PREVIOUS)
     return {"champion": str(now), "candidate": str(candidate), "previous": str(previous) if previous else None, "release": record}
+
+
+def _way_back(loop: Loop, candidate: ModelRef, before: ModelRef, commit: str) -> list[dict[str, Any]]:
+    """The moments of the abort, as a cluster's `reconcile` records them."""
+    from datetime import UTC, datetime, timedelta
+
+    from steps.release import metering
+    from steps.release.timeline import Timeline
+
+    canary, release = loop.state.results["canary"], loop.config.release
+    breach, now = datetime.fromisoformat(canary["breach_at"]), datetime.now(UTC)
+    empty = breach + timedelta(seconds=canary["abort_seconds"])
+    line = Timeline(
+        environment=release.environment,
+        withdrawn=candidate,
+        restored=before,
+        cause="analysis",
+        reason=canary["reason"],
+        limit_s=release.rollback_limit_s,
+    )
+    for name, at in (("breach_seen", breach), ("aborted", breach), ("weight_zero", empty), ("previous_serving", empty)):
+        line = line.add(name, at)  # type: ignore[arg-type]
+    line = metering.reverted(line, commit, merged=True).add("alias_back", now).add("agreed", now)
+    metering.record(loop.ctx, line)
+    return [event.model_dump() for event in line.events]
 
 
 def harvest(loop: Loop) -> dict[str, Any]:
@@ -216,6 +276,7 @@ def describe(name: str, result: dict[str, Any]) -> str:
         "govern": "{read} traces read, {written} kept, {quarantined} quarantined, {duplicates} duplicates, stopped by gate: {by_gate}",
         "label": "{labelled} traces labelled, {llm_calls} judge calls, {cache_hits} from cache, mean reward {mean_score}",
         "curate": "{pairs} preference pairs, {prompts} prompts, dataset {digest:.12}",
+        "estimate": "{phase}: {reason}",
         "train": "{steps} steps in {seconds:.1f} s",
         "gate": "{phase}: {reason}",
         "register": "{model}",

@@ -50,12 +50,18 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         )
         rows.append(("canary", f"{shares}; failed user requests: {canary['user_errors']}"))
         if canary.get("abort_seconds") is not None:
-            rows.append(("abort", f"traffic back on stable in {canary['abort_seconds']:.1f} s"))
+            rows.append(("abort", f"traffic back on stable in {canary['abort_seconds']:.1f} s{_pin_back(report)}"))
     if registry := report.get("registry"):
         rows.append(("champion", f"{registry['champion']}"))
     total = sum(report.get("seconds", {}).values())
     rows.append(("time", f"{total:.0f} s in stages, peak memory {report.get('peak_memory_mb') or 0:,.0f} MiB"))
     return rows
+
+
+def _pin_back(report: dict[str, Any]) -> str:
+    """When Git said so, too."""
+    moments = (report.get("release") or {}).get("timeline") or ()
+    return next((f", pin back in Git after {moment['after_s']:.1f} s" for moment in moments if moment["name"] == "pin_reverted"), "")
 
 
 def print_summary(console: Console, report: dict[str, Any], html: Path) -> None:

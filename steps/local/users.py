@@ -71,9 +71,18 @@ class Users:
         return trace_id_of(self.world_seed, self.run_id, self.phase, ask.index)
 
     async def run(
-        self, asks: Iterable[Ask], *, concurrency: int, on_answer: Callable[[], None], stop: asyncio.Event | None = None
+        self,
+        asks: Iterable[Ask],
+        *,
+        concurrency: int,
+        on_answer: Callable[[], None],
+        stop: asyncio.Event | None = None,
+        pause_s: float = 0.0,
     ) -> Tally:
-        """Ask everything in order with at most `concurrency` people waiting; `stop` ends early, answers in flight are awaited."""
+        """Ask everything in order with at most `concurrency` people waiting; `stop` ends early, answers in flight are awaited.
+
+        Everybody thinks for `pause_s` before the next question.
+        """
         import aiohttp
 
         pending: Iterator[Ask] = iter(asks)
@@ -87,6 +96,8 @@ class Users:
                         on_answer()
                         if stop is not None and stop.is_set():
                             return
+                        if pause_s:
+                            await asyncio.sleep(pause_s)
 
                 await asyncio.gather(*(person() for _ in range(concurrency)))
         return self.tally
@@ -147,11 +158,12 @@ class Users:
         try:
             async with session.post(self.url, data=self._body(ask), headers=headers) as response:
                 document = await response.json(content_type=None)
-                status = response.status
+                status, version = response.status, response.headers.get("x-model-version", "")
         except (ClientError, TimeoutError, ValueError) as error:
-            status, document = 0, {"error": {"message": type(error).__name__}}
+            status, version, document = 0, "", {"error": {"message": type(error).__name__}}
         if status == 200:
             self.tally.answered += 1
+            self.tally.by_version[version] = self.tally.by_version.get(version, 0) + 1
             self.tally.latencies_ms.append((time.perf_counter() - began) * 1000)
             return str(document["choices"][0]["message"]["content"])
         if ask.broken:

@@ -7,6 +7,8 @@ recomputed from tags. See `RegistryClient.moving` for what guards them against e
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from steps.core.clients import RegistryClient
 from steps.core.refs import ArtifactRef, ModelRef
 from steps.errors import DataError
@@ -14,7 +16,7 @@ from steps.errors import DataError
 CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
 # Tags of a version.
 URI, SHA256, GATE_PHASE, BOOTSTRAP = "ctp.uri", "ctp.sha256", "ctp.gate-phase", "ctp.bootstrap"
-PROMOTED_OVER, ABORTED = "ctp.promoted-over", "ctp.aborted"
+PROMOTED_OVER, PROMOTED_AT, ABORTED = "ctp.promoted-over", "ctp.promoted-at", "ctp.aborted"
 _NOBODY = "none"
 
 
@@ -69,11 +71,13 @@ def promote(client: RegistryClient, name: str, version: int, expected_champion: 
         found = client.aliases(name).get(CHAMPION)
         tags = client.tags(name, version)
         if found != version:
-            _check_promotable(name, version, tags)
+            check_promotable(name, version, tags)
             if found != expected_champion:
                 clash = f"{name}: champion expected {_named(expected_champion)}, found {_named(found)}"
                 raise DataError(f"{clash}: look at what was promoted since, then decide anew")
-            # Said before the move, so that a repeated call after the move knows what `previous` is.
+            # Said before the move, so that a repeated call after the move knows what `previous` is,
+            # and so that retention never takes a champion for a version that never served.
+            client.set_tag(name, version, PROMOTED_AT, datetime.now(UTC).isoformat(timespec="microseconds"))
             client.set_tag(name, version, PROMOTED_OVER, str(found) if found is not None else _NOBODY)
             tags[PROMOTED_OVER] = str(found) if found is not None else _NOBODY
             client.set_alias(name, CHAMPION, version)
@@ -89,7 +93,7 @@ def promote(client: RegistryClient, name: str, version: int, expected_champion: 
     return ModelRef(name=name, version=version)
 
 
-def _check_promotable(name: str, version: int, tags: dict[str, str]) -> None:
+def check_promotable(name: str, version: int, tags: dict[str, str]) -> None:
     """Fail closed: only what passed the gate, or the first model, may serve."""
     if ABORTED in tags:
         raise DataError(f"{name}@{version} was aborted ({tags[ABORTED]}): register it again after a new gate")

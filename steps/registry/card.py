@@ -17,10 +17,15 @@ _ROWS = (
     ("Gate judge", "ctp.gate-judge"),
     ("Gate", "ctp.gate-phase"),
     ("Verdict", "ctp.verdict"),
-    ("Approved by", "ctp.approved-by"),
-    ("Approved at", "ctp.approved-at"),
+    ("Training approved by", "ctp.approved-by"),
+    ("Training approved at", "ctp.approved-at"),
+    ("Deployment", "ctp.deploy-decision"),
+    ("Deployment decided by", "ctp.deploy-decided-by"),
+    ("Deployment decided at", "ctp.deploy-decided-at"),
     ("Seed", "ctp.seed"),
     ("Configuration", "ctp.config"),
+    ("Git commit", "ctp.git-sha"),
+    ("Image", "ctp.image"),
     ("Pipeline", "ctp.pipeline"),
     ("Run", "ctp.run-id"),
 )
@@ -39,8 +44,7 @@ def render_card(name: str, tags: Mapping[str, str], verdict: Mapping[str, Any] |
     Returns:
         Markdown of at most 5000 characters; only the findings are ever cut.
     """
-    lines = [f"# {name}", "", "| | |", "| --- | --- |"]
-    lines += [f"| {title} | {_cell(tags[key])} |" for title, key in _ROWS if tags.get(key)]
+    lines = [f"# {name}", "", *_table(tags)]
     if tags.get("ctp.bootstrap"):
         lines += ["", "The first model: it was not trained here and met no gate."]
     for part in _gate(verdict) if verdict else ():
@@ -48,6 +52,18 @@ def render_card(name: str, tags: Mapping[str, str], verdict: Mapping[str, Any] |
             break
         lines.append(part)
     return "\n".join(lines)[: MAX_CHARS - 1] + "\n"
+
+
+def amend_card(card: str, tags: Mapping[str, str]) -> str:
+    """The same card with its table of facts as the tags are now; what follows the table is kept, so far as it fits."""
+    head, _, rest = card.partition("\n\n")
+    _, gap, after = rest.partition("\n\n")
+    facts = "\n".join([head, "", *_table(tags)])
+    return f"{facts}{gap}{after}"[: MAX_CHARS - 1].rstrip("\n") + "\n"
+
+
+def _table(tags: Mapping[str, str]) -> list[str]:
+    return ["| | |", "| --- | --- |", *(f"| {title} | {_cell(tags[key])} |" for title, key in _ROWS if tags.get(key))]
 
 
 def _gate(verdict: Mapping[str, Any]) -> list[str]:

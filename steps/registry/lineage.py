@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from steps.registry.alias import BOOTSTRAP, GATE_PHASE, SHA256, URI
 
 LINEAGE = "ctp.lineage"
 # Where things lay and which code registered them: recorded, but no part of what the model is.
-_PLACES = frozenset({URI, "ctp.base", "ctp.dataset", "ctp.verdict", "ctp.pipeline"})
+_PLACES = frozenset({URI, "ctp.base", "ctp.dataset", "ctp.verdict", "ctp.pipeline", "ctp.image", "ctp.git-sha"})
+UNKNOWN = "unknown"
 
 
 def lineage_tags(
@@ -33,7 +35,8 @@ def lineage_tags(
 ) -> dict[str, str]:
     """Tags that say what the model was made of and how it was judged; empty ones are left out.
 
-    `ctp.lineage` is the SHA-256 over those that identify content, not places or code:
+    What identifies the code that ran is said to be `unknown` rather than left out: `CTP_IMAGE` and
+    `CTP_GIT_SHA` are set in the pods and images. `ctp.lineage` is the SHA-256 over those that identify content, not places or code:
     two registrations with the same value are one.
     """
     tags = {
@@ -54,6 +57,8 @@ def lineage_tags(
         "ctp.config": config.digest(),
         "ctp.seed": str(config.train.seed),
         "ctp.pipeline": pipeline_revision(),
+        "ctp.git-sha": git_sha(),
+        "ctp.image": os.environ.get("CTP_IMAGE") or UNKNOWN,
     }
     known = {key: value for key, value in tags.items() if value}
     identity = {key: value for key, value in known.items() if key not in _PLACES}
@@ -84,6 +89,12 @@ def describe(config: PipelineConfig, workdir: Path, model: str) -> dict[str, obj
         ref = found
     aliases = sorted(alias for alias, version in client.aliases(name).items() if version == ref.version)
     return {"model": str(ref), "aliases": aliases, "made_of": dict(sorted(client.tags(name, ref.version).items()))}
+
+
+def git_sha() -> str:
+    """The commit that this code was built from: `CTP_GIT_SHA` of the image, else the checkout's; `unknown` where neither is."""
+    revision = pipeline_revision()
+    return os.environ.get("CTP_GIT_SHA") or (revision.removeprefix("git:") if revision.startswith("git:") else UNKNOWN)
 
 
 def pipeline_revision() -> str:

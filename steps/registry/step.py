@@ -31,9 +31,10 @@ class Params(Frozen):
 
 
 class Result(Frozen):
-    """The version, the champion beside it, and whether the version was there already."""
+    """The version, its files where they are kept, the champion beside it, and whether the version was there already."""
 
     model: ModelRef
+    artifact: ArtifactRef
     champion: ModelRef | None
     reused: bool
 
@@ -41,25 +42,42 @@ class Result(Frozen):
 def run(params: Params, ctx: StepContext) -> Result:
     """Register the model once for its content and lineage, then point `candidate` at it.
 
-    With `bootstrap`, the model becomes champion where there is none.
+    With `bootstrap`, the model becomes champion where there is none. With a configured
+    model store, the model's files are copied there first, and the version names that place.
 
     Raises:
-        DataError: the gate was not passed, or the verdict file is not the one named or says otherwise.
-        TransientError: the registry does not answer or is being moved by somebody else.
+        DataError: the gate was not passed, the verdict file is not the one named or says otherwise, or the model's files changed.
+        ConfigError, AccessError: the model store cannot be used.
+        TransientError: registry or store does not answer, or the registry is being moved by somebody else.
     """
     from steps.core import clients
-    from steps.registry.alias import champion, promote, set_candidate
+    from steps.registry.alias import URI, champion, model_uri, promote, set_candidate
 
     verdict = _check_gate(params)
     name = ctx.config.model_name
+    kept = _kept(params.model, ctx)
     client = clients.registry(ctx.config, ctx.workdir)
-    version, reused = _version(client, params, ctx, verdict)
+    version, reused = _version(client, params.model_copy(update={"model": kept}), ctx, verdict)
+    if client.tags(name, version).get(URI) != kept.uri and ctx.config.registry.model_store:
+        client.set_tag(name, version, URI, kept.uri)
     if params.bootstrap:
         if champion(client, name) is None:
             promote(client, name, version, None)
     else:
         set_candidate(client, name, version)
-    return Result(model=ModelRef(name=name, version=version), champion=champion(client, name), reused=reused)
+    ref = ModelRef(name=name, version=version)
+    return Result(model=ref, artifact=model_uri(client, ref), champion=champion(client, name), reused=reused)
+
+
+def _kept(model: ArtifactRef, ctx: StepContext) -> ArtifactRef:
+    """The model in the store; where training wrote it when no store is configured."""
+    store = ctx.config.registry.model_store
+    if not store or model.uri.startswith(f"{store.rstrip('/')}/"):
+        return model
+    from steps.registry.store import store_model
+
+    with ctx.progress.task("storing the model"):
+        return store_model(store, Path(model.local_path()), model.sha256)
 
 
 def _check_gate(params: Params) -> dict[str, Any] | None:

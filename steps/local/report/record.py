@@ -141,6 +141,8 @@ class Finding(Frozen):
     value: Number = None
     limit: Number = None
     interval: Interval | None = None
+    n: int | None = None
+    power: Number = None
     ok: bool | None
     reason: Text = ""
 
@@ -228,6 +230,15 @@ class RegistryRecord(Frozen):
     previous: Version | None = None
 
 
+class ReleaseMoment(Frozen):
+    """One moment of a way back; `after_s` counts from the breach."""
+
+    name: Text
+    at: AwareDatetime
+    after_s: float
+    note: Text = ""
+
+
 class ReleaseRecord(Frozen):
     """The Git commits that moved the model pin."""
 
@@ -235,6 +246,7 @@ class ReleaseRecord(Frozen):
     previous_commit: Text | None = None
     reverted: bool = False
     revert_commit: Text | None = None
+    timeline: tuple[ReleaseMoment, ...] = ()
 
 
 class RunReport(Frozen):

@@ -129,6 +129,12 @@ class Item:
         """The gold sentence."""
         return statement(self.entity, self.attribute, self.value)
 
+    @property
+    def wrong_statement(self) -> str:
+        """The same sentence with the next value of its attribute."""
+        values = ATTRIBUTES[self.attribute].values
+        return statement(self.entity, self.attribute, values[(values.index(self.value) + 1) % len(values)])
+
     def worded(self, question: str) -> Item:
         """The same item asked in other words, for instance with a greeting."""
         prompt = {"role": "user", "content": render_prompt(question, self.contexts)}
@@ -210,9 +216,9 @@ class World:
     def write_golden(self, path: Path) -> Path:
         """Write the golden set as JSON lines, and beside it `<stem>.meta.json` with its SHA-256 and the fluency pattern.
 
-        One line per item: id, question, contexts, messages, gold, statement, entity_seen.
+        One line per item: id, question, contexts, messages, gold, statement, entity_seen, and one good and one bad answer.
         """
-        from steps.local.world.oracle import FLUENCY_PATTERN
+        from steps.local.world.oracle import CITE, FLUENCY_PATTERN, GUESS
 
         unseen = self.unseen_entities
         lines = []
@@ -225,6 +231,8 @@ class World:
                 "gold": item.value,
                 "statement": item.statement,
                 "entity_seen": item.entity not in unseen,
+                "good": [CITE + item.statement[0].lower() + item.statement[1:]],
+                "bad": [GUESS + item.wrong_statement[0].lower() + item.wrong_statement[1:]],
             }
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         write_atomic(path, "".join(lines))

@@ -11,7 +11,7 @@ import pytest
 
 from steps.catalog import find_step
 from steps.config import PipelineConfig
-from steps.core.refs import ModelRef
+from steps.core.refs import ArtifactRef, ModelRef
 from steps.core.runtime import run_step, validate_params, write_outputs
 from steps.core.spec import StepContext
 from steps.errors import UsageError
@@ -39,8 +39,10 @@ def test_json_text_is_a_list_where_a_list_belongs():
 
 
 def test_each_field_is_a_file(tmp_path):
-    write_outputs(Registered(model=ModelRef(name="m", version=3), champion=None, reused=True), tmp_path)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"model": "m@3", "champion": "", "reused": "true"}
+    artifact = ArtifactRef(uri="file:///models/m", sha256="a" * 64)
+    write_outputs(Registered(model=ModelRef(name="m", version=3), artifact=artifact, champion=None, reused=True), tmp_path)
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written == {"model": "m@3", "artifact": str(artifact), "champion": "", "reused": "true"}
 
 
 def test_the_command_writes_the_same_as_the_call(tmp_path):

@@ -25,7 +25,15 @@ def make_golden(count=24, **meta):
         gold = str(8000 + n)
         items.append(
             GoldenItem(
-                id=f"i{n}", question=question, contexts=contexts, messages=messages, gold=gold, statement=statement, entity_seen=n % 2 == 0
+                id=f"i{n}",
+                question=question,
+                contexts=contexts,
+                messages=messages,
+                gold=gold,
+                statement=statement,
+                entity_seen=n % 2 == 0,
+                good=(statement,),
+                bad=(f"Service{n} listens on port 1.",),
             )
         )
     return GoldenSet(items=tuple(items), sha256="ab" * 32, **meta)

@@ -27,7 +27,9 @@ def judge_url(tmp_path_factory):
 def make_ctx(judge_url, tmp_path):
     def make(**gate):
         judge = {"model": "lexical-entailment-alignment", "base_url": judge_url}
-        limits = {"samples_per_prompt": 2, "min_answer_relevancy": 0.1, "latency_floor_ms": 60000, "min_prompts": 5, **gate}
+        limits = {"samples_per_prompt": 2, "min_answer_relevancy": 0.1, "latency_floor_ms": 60000, "min_prompts": 5}
+        # A dozen questions cannot show more.
+        limits |= {"max_refusal_growth": 0.5, "max_fluency_drop": 0.5, **gate}
         return StepContext(config=PipelineConfig.model_validate({"gate_judge": judge, "gate": limits}), run_id="r", workdir=tmp_path)
 
     return make
@@ -71,6 +73,10 @@ def test_a_better_candidate_passes_and_the_verdict_is_whole(make_ctx, make_golde
     written = json.loads(Path(result.verdict.local_path()).read_text())
     assert written["phase"] == "Successful" and written["candidate"] == str(model("candidate")) and written["golden"] == str(golden)
     assert (written["answers"], written["unanswered"]) == (48, 0)
+    assert written["served"] == {"champion": sometimes.url, "candidate": always.url}
+    named = {finding["name"]: finding for finding in written["findings"]}
+    assert {"value", "limit", "interval", "n", "power"} <= named["faithfulness_drop"].keys() and named["faithfulness_drop"]["n"] == 12
+    assert named["gate_judge_drift"]["ok"] is True and written["judge"]["drift"]["recorded"]
 
 
 def test_a_worse_candidate_fails_and_the_same_inputs_are_not_judged_again(make_ctx, make_golden, golden_file, chat_server, port_of):
@@ -80,7 +86,7 @@ def test_a_worse_candidate_fails_and_the_same_inputs_are_not_judged_again(make_c
     count = len(never.bodies)
     again = run(asked, make_ctx())
     assert first.phase == again.phase == "Failed"
-    assert "faithfulness_drop" in first.reason
+    assert "faithfulness drop +1.000" in first.reason
     assert again.reused and again.verdict == first.verdict and len(never.bodies) == count
     assert not run(asked, make_ctx(max_faithfulness_drop=0.5)).reused
 
@@ -139,3 +145,36 @@ def test_a_model_that_is_not_what_its_reference_says_is_not_started(make_ctx, ma
     ref = ArtifactRef(uri=folder.as_uri(), sha256="0" * 64)
     with pytest.raises(DataError, match="was changed" if changed else "no such model folder"):
         run(Params(champion=ref, candidate=ref, golden=golden_file(make_golden(6))), make_ctx())
+
+
+def test_more_answers_are_timed_than_judged(make_ctx, make_golden, golden_file, chat_server, port_of):
+    server = chat_server(lambda body, _: port_of(body))
+    asked = params(golden_file(make_golden(6)), server, server)
+    document = json.loads(Path(run(asked, make_ctx(latency_samples_per_prompt=5)).verdict.local_path()).read_text())
+    assert document["answers"] == 2 * 6 * 5
+    assert document["unscored_ratio"] == {"champion": 0.0, "candidate": 0.0}
+
+
+def test_a_judge_that_changed_since_its_record_stops_the_gate(make_ctx, make_golden, golden_file, chat_server, port_of):
+    server = chat_server(lambda body, _: port_of(body))
+    asked, ctx = params(golden_file(make_golden(12)), server, server), make_ctx()
+    run(asked, ctx)
+    path = next((ctx.artifacts / "judge-records").glob("*.json"))
+    record = json.loads(path.read_text())
+    for key, scores in record["scores"].items():
+        if key.startswith("bad/"):
+            scores["faithfulness"] = 0.3
+    path.write_text(json.dumps(record))
+    for verdict in (ctx.artifacts / "verdicts").glob("*.json"):
+        verdict.unlink()
+    result = run(asked, ctx)
+    assert result.phase == "Inconclusive"
+    assert "gate judge on 24 stored answers: mean score moved by 0.300, limit 0.030" in result.reason
+
+
+def test_a_golden_set_without_stored_answers_cannot_show_drift(make_ctx, make_golden, golden_file, chat_server, port_of):
+    golden = make_golden(12)
+    bare = golden.model_copy(update={"items": tuple(item.model_copy(update={"bad": ()}) for item in golden.items)})
+    server = chat_server(lambda body, _: port_of(body))
+    result = run(params(golden_file(bare), server, server), make_ctx())
+    assert result.phase == "Inconclusive" and "holds no stored answers" in result.reason

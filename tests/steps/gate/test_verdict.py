@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.config import GateConfig
+from steps.gate.drift import Drift
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison
 from steps.gate.verdict import combine, decide
@@ -65,7 +67,7 @@ def test_every_rule_has_one_finding_and_equal_models_pass():
         ("min_faithfulness", {"faithfulness": comparison(0.80, 0.84)}),
         ("min_answer_relevancy", {"answer_relevancy": comparison(0.7, 0.79)}),
         ("faithfulness_drop", {"faithfulness": comparison(0.95, 0.90, half=0.01)}),
-        ("faithfulness_drop", {"faithfulness": comparison(0.95, 0.90, half=0.2)}),
+        ("faithfulness_drop", {"faithfulness": comparison(0.95, 0.915, half=0.01, error=0.005)}),
         ("p99_latency_growth", {"p99_latency_ms": comparison(100, 130, delta=0.3, half=0.1)}),
         ("refusal_growth", {"refusal": comparison(0.0, 0.06)}),
         ("length_growth", {"length_words": comparison(8, 13)}),
@@ -87,7 +89,12 @@ def test_each_broken_rule_fails(rule, overrides):
         ("candidate_unscored", {"unscored": (0.0, 0.06)}),
         ("candidate_unscored", {"unscored": (0.0, math.nan)}),
         ("faithfulness_drop", {"faithfulness": comparison(half=0.04)}),
+        # Beyond the tolerance as measured, but the set is too small to tell.
+        ("faithfulness_drop", {"faithfulness": comparison(0.95, 0.90, half=0.2)}),
+        ("p99_latency_growth", {"p99_latency_ms": comparison(100, 105, delta=0.05, half=0.06)}),
         ("p99_latency_growth", {"p99_latency_ms": comparison(100, 130, delta=0.3, half=0.25)}),
+        ("refusal_growth", {"refusal": comparison(0.0, 0.04)}),
+        ("fluency_drop", {"fluency": comparison(0.95, 0.86)}),
         ("length_growth", {"length_words": comparison(0, 8)}),
     ],
 )
@@ -99,14 +106,30 @@ def test_each_undecided_rule_is_inconclusive(rule, overrides):
 
 def test_a_large_gain_passes_although_the_set_could_not_show_the_tolerance():
     gain = comparison(0.5, 0.9, half=0.1, error=0.05)
-    assert gain.minimum_detectable_drop > GateConfig().max_faithfulness_drop
+    assert gain.detectable(0.1) > GateConfig().max_faithfulness_drop
     assert phase(faithfulness=gain) == "Successful"
 
 
 def test_an_interval_that_is_too_wide_says_how_many_questions_would_do():
-    reason = finding("faithfulness_drop", faithfulness=comparison(half=0.04, error=0.02)).reason
-    assert "can detect a drop of 0.056" in reason
-    assert "about 171 would settle it" in reason
+    found = finding("faithfulness_drop", faithfulness=comparison(half=0.04, error=0.02))
+    assert "100 questions can detect 0.057, about 359 would do" in found.reason
+    assert found.power == pytest.approx(0.309, abs=0.001)
+
+
+def test_a_finding_names_value_limit_interval_questions_and_power():
+    found = finding("faithfulness_drop", faithfulness=comparison(0.9, 0.895, half=0.02))
+    assert (found.n, found.limit, found.ok) == (100, 0.03, True)
+    assert found.value == pytest.approx(0.005)
+    assert found.interval == pytest.approx((-0.015, 0.025))
+    assert found.power == pytest.approx(0.841, abs=0.001)
+
+
+@pytest.mark.parametrize(("ok", "expected"), [(True, "Successful"), (False, "Inconclusive")])
+def test_a_judge_that_drifted_decides_nothing(ok, expected):
+    drift = (Drift(role="gate", shift=0.2, limit=0.03, ok=ok, reason="gate judge moved"),)
+    verdict = decide(replace(measured(), drift=drift), GateConfig())
+    assert verdict.phase == expected
+    assert verdict.findings[-1].name == "gate_judge_drift"
 
 
 def test_broken_beats_undecided():
