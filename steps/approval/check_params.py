@@ -60,11 +60,14 @@ def run(params: Params, ctx: StepContext) -> Result:
     """Check values that a schema cannot, and fix the window's days so that every later step reads the same.
 
     Raises:
-        UsageError: `base-model` is neither an existing folder, a URI nor a model id, or no step trains with the trainer.
-        ConfigError: the window is longer than the lake keeps traces, or the configured judges have no address.
+        UsageError: `base-model` is neither an existing folder, a URI nor a model id, or the environment does not offer the trainer.
+        ConfigError: the window is longer than the lake keeps traces, or nobody has said how long a step takes on the trainer's GPUs.
     """
-    if params.trainer == "nemo-rl":
-        raise UsageError("--trainer nemo-rl: no step trains with NeMo-RL yet: use trl")
+    from steps.kpi.cost import step_seconds
+
+    if params.trainer == "nemo-rl" and not ctx.config.train.nemo.enabled:
+        raise UsageError("--trainer nemo-rl: this environment has no nodes for it (train.nemo.enabled): use trl")
+    step_seconds(ctx.config, params.method, params.trainer)
     base = params.base_model
     if base.startswith(("/", ".", "~")) and not Path(base).expanduser().is_dir():
         raise UsageError(f"--base-model {base}: no such folder")

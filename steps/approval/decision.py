@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from steps.approval.approve import Params, Result
+from steps.core.refs import ModelRef
 from steps.core.spec import StepContext
 from steps.errors import DataError, UsageError
 
@@ -35,7 +36,7 @@ def record_decision(params: Params, ctx: StepContext) -> Result:
             payload = made.model_dump() | {"shown": params.shown}
             lake.append_run_record(ctx.run_id, params.stage, payload, key=f"{params.stage}:{ctx.run_id}")
     if params.model is not None:
-        _tag(params, ctx, made)
+        tag_decision(params.model, ctx, decision=made.decision, by=made.by, at=made.at, digest=made.digest)
     return made
 
 
@@ -51,16 +52,20 @@ def _same(made: Result, earlier: Result, stage: str) -> Result:
     return earlier
 
 
-def _tag(params: Params, ctx: StepContext, made: Result) -> None:
-    """Say on the registered version who decided; refuse a version with other content."""
+def tag_decision(model: ModelRef, ctx: StepContext, *, decision: str, by: str, at: str, digest: str) -> None:
+    """Say on the registered version and on its card who decided about its deployment.
+
+    Raises:
+        DataError: the version has other content than was decided about.
+    """
     from steps.core import clients
     from steps.registry.alias import model_uri
+    from steps.registry.card import amend_card
 
-    model = params.model
-    if model is None:
-        return
     client = clients.registry(ctx.config, ctx.workdir)
-    if model_uri(client, model).sha256 != made.digest:
-        raise DataError(f"{model}: its content is not the decided {made.digest[:12]}: decide about the registered content")
-    for tag, value in ((DECISION, made.decision), (DECIDED_BY, made.by), (DECIDED_AT, made.at)):
+    if model_uri(client, model).sha256 != digest:
+        raise DataError(f"{model}: its content is not the decided {digest[:12]}: decide about the registered content")
+    for tag, value in ((DECISION, decision), (DECIDED_BY, by), (DECIDED_AT, at)):
         client.set_tag(model.name, model.version, tag, value)
+    card = amend_card(client.description(model.name, model.version), client.tags(model.name, model.version))
+    client.set_description(model.name, model.version, card)

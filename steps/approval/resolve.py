@@ -50,6 +50,8 @@ class Result(Frozen):
 def run(params: Params, ctx: StepContext) -> Result:
     """Look the names up. Reads digests of whole folders, so it takes as long as reading the base model.
 
+    Models in an S3 model store are downloaded to the artifacts once, so that training and gate read a folder.
+
     Raises:
         DataError: there is no champion, no golden set, no base model, or one is not what its reference says.
         UsageError: the base model lies where nothing can read it from.
@@ -59,6 +61,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     from steps.core.golden import read_golden
     from steps.core.lake import open_lake
     from steps.registry.alias import PREVIOUS, by_alias, champion, model_uri
+    from steps.registry.store import local_model
 
     name = ctx.config.model_name
     golden = _golden(params.golden) if params.golden else None
@@ -69,13 +72,14 @@ def run(params: Params, ctx: StepContext) -> Result:
     if serving is None:
         raise DataError(f"{name} has no champion: register the first model with `ctp step register --model=REF --bootstrap=true`")
     artifact, before = model_uri(client, serving), by_alias(client, name, PREVIOUS)
+    artifact = local_model(artifact, ctx.artifacts)
     with open_lake(ctx.config, ctx.workdir) as lake:
         traces = lake.current("traces")
     return Result(
         champion=serving,
         champion_artifact=artifact,
         previous=before,
-        previous_artifact=model_uri(client, before) if before else None,
+        previous_artifact=local_model(model_uri(client, before), ctx.artifacts) if before else None,
         base=_base(params.base_model, ctx) if params.base_model else artifact,
         golden=golden,
         traces=traces,

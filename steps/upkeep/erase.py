@@ -43,6 +43,8 @@ class Result(Frozen):
         pending_files: unreferenced files that are too young to delete (a write may be in progress).
         complete: no file of the lake or the artifacts holds the user's data; false while files are pending.
         next_step: what to do next; empty when nothing is left.
+        open_erasures: erasures of all users that were asked for and are not complete.
+        oldest_open_erasure_s: when the oldest of them was asked for, in seconds since 1970; 0: there is none.
     """
 
     user_hash: str
@@ -56,6 +58,8 @@ class Result(Frozen):
     pending_files: int
     complete: bool
     next_step: str
+    open_erasures: int = 0
+    oldest_open_erasure_s: float = 0.0
 
 
 def run(params: Params, ctx: StepContext) -> Result:

@@ -8,6 +8,7 @@ the first left. Rows of `traces` go last: they are how everything else is found.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -57,6 +58,7 @@ def erase_user(params: Params, ctx: StepContext) -> Result:
     """Erase a user; see `steps.upkeep.erase.run`."""
     from steps.core.lake import open_lake
     from steps.govern.identity import keyed_hash, load_key
+    from steps.upkeep.pending import open_erasures
 
     user_hash = params.user_hash or keyed_hash(load_key(ctx.config.govern, ctx.workdir), params.user)
     found, gone = Found(user_hash), Gone()
@@ -75,7 +77,8 @@ def erase_user(params: Params, ctx: StepContext) -> Result:
         models = _models(ctx, digests)
         result = _result(user_hash, gone, digests, models, ctx)
         _bury(lake, user_hash, {"models": list(models), "complete": result.complete, "rows": sum(gone.rows.values())}, ctx.run_id)
-    return result
+        count, oldest_s = open_erasures(lake)
+    return result.model_copy(update={"open_erasures": count, "oldest_open_erasure_s": oldest_s})
 
 
 def _bury(lake: Lake, user_hash: str, facts: dict[str, Any], run_id: str) -> dict[str, Any]:
@@ -192,9 +195,13 @@ def _delete_dataset_files(artifacts: Path, digests: tuple[str, ...]) -> int:
     count = 0
     for digest in digests:
         path = artifacts / "datasets" / f"{digest}.jsonl"
-        if path.exists():
-            path.unlink()
-            count += 1
+        # What `nemo-prepare` made of it.
+        rows = [found for found in path.with_suffix("").rglob("*") if found.is_file()]
+        for file in (path, *rows):
+            if file.exists():
+                file.unlink()
+                count += 1
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     return count
 
 

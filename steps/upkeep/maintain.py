@@ -30,6 +30,9 @@ class Result(Frozen):
         deleted_files: unreferenced files deleted.
         freed_bytes: their size.
         pending_files: unreferenced files left because they are younger than `upkeep.inflight_hours`.
+        pruned_models: places of model files that were deleted; see `steps.registry.prune`.
+        open_erasures: erasures that were asked for and are not complete.
+        oldest_open_erasure_s: when the oldest of them was asked for, in seconds since 1970; 0: there is none.
     """
 
     retired_traces: int
@@ -40,14 +43,27 @@ class Result(Frozen):
     deleted_files: int
     freed_bytes: int
     pending_files: int
+    pruned_models: tuple[str, ...] = ()
+    open_erasures: int = 0
+    oldest_open_erasure_s: float = 0.0
 
 
 def run(params: Params, ctx: StepContext) -> Result:
-    """Put the lake in order; may be killed and repeated at any point. No row within retention changes.
+    """Put the lake in order and delete files of old models; may be killed and repeated at any point.
+
+    No row within retention changes, and no file of the last champions goes.
 
     Raises:
         TransientError: the lake does not answer, or other writers won every race.
     """
+    from steps.core.lake import open_lake
+    from steps.registry import prune
     from steps.upkeep.order import put_in_order
+    from steps.upkeep.pending import open_erasures
 
-    return put_in_order(params, ctx)
+    done = put_in_order(params, ctx)
+    pruned = prune.run(prune.Params(), ctx)
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        count, oldest_s = open_erasures(lake)
+    found = {"pruned_models": tuple(item.uri for item in pruned.deleted), "open_erasures": count, "oldest_open_erasure_s": oldest_s}
+    return done.model_copy(update=found)

@@ -147,7 +147,9 @@ def _clean_artifacts(lake: Lake, artifacts: Path, config: UpkeepConfig, done: Do
             done.freed_bytes += path.stat().st_size
             done.deleted_files += 1
             path.unlink()
-    for folder in [*(artifacts / "shards" / "govern").glob("*"), *(artifacts / "shards" / "label").glob("*")]:
+    # What `nemo-prepare` made of a dataset goes with it.
+    made_of = [path for path in (artifacts / "datasets").glob("*") if path.is_dir() and path.name not in known]
+    for folder in [*made_of, *(artifacts / "shards" / "govern").glob("*"), *(artifacts / "shards" / "label").glob("*")]:
         files = [path for path in folder.rglob("*") if path.is_file()]
         if max((path.stat().st_mtime for path in files), default=0.0) <= ripe:
             done.freed_bytes += sum(path.stat().st_size for path in files)

@@ -39,6 +39,15 @@ def test_no_byte_is_left_and_others_stay(house, secret):
     assert (said["complete"], said["datasets"], said["requested_by"], said["rows"] >= 20) == (True, [filled.digest], "privacy desk", True)
 
 
+def test_rows_that_were_prepared_for_many_nodes_go_with_their_dataset(house, secret):
+    filled = house.fill()
+    rows = filled.dataset.with_suffix("") / "0123456789abcdef" / "train.jsonl"
+    rows.parent.mkdir(parents=True)
+    rows.write_text(secret)
+    house.call("erase", user="gone")
+    assert not filled.dataset.with_suffix("").exists() and house.holding(secret) == []
+
+
 def test_models_trained_on_the_user_are_named(house):
     from steps.core import clients
 

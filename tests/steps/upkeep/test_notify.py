@@ -87,3 +87,31 @@ def test_a_declined_run_is_rejected_not_failed(tmp_path):
     result, _ = end(tmp_path, status="Failed", failures='[{"displayName": "rejected"}]')
     assert result.outcome == "rejected"
     assert end(tmp_path, status="Error")[0].outcome == "error"
+
+
+def test_the_workflow_is_metered_and_its_cost_told(tmp_path, listener):
+    file = tmp_path / "workflow.json"
+    resources = {"container": {"resources": {"requests": {"cpu": "8", "nvidia.com/gpu": "8"}}}}
+    node = {"type": "Pod", "templateName": "train", "phase": "Succeeded", "resourcesDuration": {"cpu": 57600, "nvidia.com/gpu": 57600}}
+    node |= {"startedAt": "2026-05-04T05:00:00Z", "finishedAt": "2026-05-04T07:00:00Z"}
+    templates = {"templates": [{"name": "train", **resources}]}
+    document = {"kind": "Workflow", "metadata": {"name": "x"}, "status": {"nodes": {"n": node}, "storedWorkflowTemplateSpec": templates}}
+    file.write_text(json.dumps(document))
+    result, ctx = end(tmp_path, f"http://127.0.0.1:{listener.server_port}/", workflow_file=str(file))
+    assert result.metered and result.reason == ""
+    assert result.usd_at_most == result.train_usd_at_most == result.month_usd_at_most == pytest.approx(2 * 63.296)
+    assert (result.gpu_hours_at_most, result.label_usd_at_most, result.month_usd_limit) == (16.0, 0.0, 0.0)
+    assert listener.got[0]["usd_at_most"] == result.usd_at_most
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        assert [record.run_id for record in lake.run_records("cost")] == ["r1"]
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{", '{"kind": "Pod"}'])
+def test_a_workflow_that_cannot_be_metered_fails_nothing_and_is_no_zero(tmp_path, content):
+    file = tmp_path / "workflow.json"
+    if content is not None:
+        file.write_text(content)
+    result, ctx = end(tmp_path, workflow_file=str(file))
+    assert (result.recorded, result.metered) == (True, False) and result.reason.startswith("not metered: DataError")
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        assert lake.run_records("cost") == []

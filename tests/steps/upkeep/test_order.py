@@ -69,6 +69,9 @@ def test_expired_snapshots_take_their_bytes_with_them_and_tagged_ones_stay(scatt
 
 def test_retention_takes_labels_and_datasets_along(house, today):
     filled = house.fill()
+    rows = filled.dataset.with_suffix("") / "0123456789abcdef" / "train.jsonl"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("xylophone")
     result = house.call("maintain", settings={"snapshot_days": 0}, today=(today + timedelta(days=100)).isoformat())
     assert (result.retired_traces, result.retired_labels, result.retired_datasets) == (20, 20, 1)
     assert house.rows("traces") == house.rows("labels") == house.rows("datasets") == []
