@@ -1,8 +1,8 @@
 """Online analysis of a canary: pure verdicts over counters of the same window.
 
-Measuring is elsewhere (Envoy's and the quality exporter's counters). No data is not a
-pass: too few requests or scores is Inconclusive, and a caller that runs out of time
-with an Inconclusive verdict aborts.
+Measuring is elsewhere (Envoy's and the quality exporter's counters), the comparisons
+are in `steps.release.questions`. No data is not a pass: too few requests or scores is
+Inconclusive, and a caller that runs out of time with an Inconclusive verdict aborts.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from typing import Literal
 
 from steps.config import CanaryConfig
 from steps.core.refs import Frozen
+from steps.release.questions import Rule, Scores, Side, rules_of
 
 Phase = Literal["Successful", "Failed", "Inconclusive"]
-
-# One-sided 95 % and 80 % quantiles of the normal distribution.
-Z_95 = 1.6449
-Z_80 = 0.8416
 
 
 class VersionWindow(Frozen):
@@ -29,6 +26,9 @@ class VersionWindow(Frozen):
         p99_latency_ms: 99th percentile of the response time; None without requests.
         scored: answers with a faithfulness score.
         score_sum, score_square_sum: sums over these scores (each 0-1).
+        relevancy_scored, relevancy_sum, relevancy_square_sum: the same of answer relevancy.
+        feedback_up, feedback_down: users' verdicts.
+        waiting: mean number of requests that wait in the busiest model server; None when unknown.
     """
 
     requests: int = 0
@@ -37,6 +37,12 @@ class VersionWindow(Frozen):
     scored: int = 0
     score_sum: float = 0.0
     score_square_sum: float = 0.0
+    relevancy_scored: int = 0
+    relevancy_sum: float = 0.0
+    relevancy_square_sum: float = 0.0
+    feedback_up: int = 0
+    feedback_down: int = 0
+    waiting: float | None = None
 
     @property
     def faithfulness(self) -> float | None:
@@ -48,16 +54,23 @@ class VersionWindow(Frozen):
         """Failed share of requests, 0-1; None without requests."""
         return self.errors / self.requests if self.requests else None
 
-    def mean_variance(self) -> float:
-        """Variance of the mean score (sample variance over the number of scores)."""
-        if self.scored < 2:
-            return math.inf
-        mean = self.score_sum / self.scored
-        return max(0.0, self.score_square_sum / self.scored - mean * mean) / (self.scored - 1)
+    def side(self) -> Side[float]:
+        """The same as terms of the formulas; what is unknown is not a number."""
+        votes, up = float(self.feedback_up + self.feedback_down), float(self.feedback_up)
+        return Side(
+            requests=float(self.requests),
+            errors=float(self.errors),
+            p99_latency_ms=math.nan if self.p99_latency_ms is None else self.p99_latency_ms,
+            faithfulness=Scores(float(self.scored), self.score_sum, self.score_square_sum),
+            answer_relevancy=Scores(float(self.relevancy_scored), self.relevancy_sum, self.relevancy_square_sum),
+            feedback=Scores(votes, up, up),
+            answered=float(self.requests),
+            waiting=math.nan if self.waiting is None else self.waiting,
+        )
 
 
 class Finding(Frozen):
-    """One rule's answer."""
+    """One question's answer."""
 
     name: str
     phase: Phase
@@ -74,60 +87,79 @@ class OnlineVerdict(Frozen):
     ci95: tuple[float, float] | None = None
 
 
-def _error_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> Finding:
-    if canary.requests < config.min_requests:
-        return Finding(name="error_ratio", phase="Inconclusive", reason=f"{canary.requests} of {config.min_requests} canary requests")
-    bad, base = canary.error_ratio or 0.0, stable.error_ratio or 0.0
-    phase: Phase = "Failed" if bad > base + config.max_error_ratio_growth else "Successful"
-    return Finding(
-        name="error_ratio", phase=phase, reason=f"canary {bad:.2%}, stable {base:.2%}, growth limit {config.max_error_ratio_growth:.2%}"
-    )
+def judge(rule: Rule, stable: Side[float], canary: Side[float], config: CanaryConfig) -> Finding:
+    """One rule's verdict: too few samples or a value that is no finite number is Inconclusive."""
+    fewest, needed = min(rule.samples(stable), rule.samples(canary)), rule.minimum(config)
+    if not fewest >= needed:
+        return Finding(name=rule.name, phase="Inconclusive", reason=f"{fewest:.0f} of {needed} samples of each version")
+    try:
+        value = rule.value(stable, canary, config)
+    except ZeroDivisionError:
+        value = math.nan
+    if not math.isfinite(value):
+        return Finding(name=rule.name, phase="Inconclusive", reason="what was measured is no finite number")
+    phase: Phase = "Failed" if rule.failed(value, config) else "Successful"
+    return Finding(name=rule.name, phase=phase, reason=f"{value:+.3f}, fails {rule.fails} {rule.limit(config):g}")
 
 
-def _latency_finding(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> Finding:
-    ours, base = canary.p99_latency_ms, stable.p99_latency_ms
-    if canary.requests < config.min_requests or ours is None or base is None or not (math.isfinite(ours) and math.isfinite(base)):
-        return Finding(name="p99_latency", phase="Inconclusive", reason="no latency of both versions yet")
-    limit = max(base * config.max_p99_latency_ratio, config.p99_latency_floor_ms)
-    phase: Phase = "Failed" if ours > limit else "Successful"
-    return Finding(name="p99_latency", phase=phase, reason=f"canary {ours:.0f} ms, stable {base:.0f} ms, limit {limit:.0f} ms")
+def worst(findings: tuple[Finding, ...]) -> Finding | None:
+    """The first that failed, else the first without a verdict; None: all passed."""
+    for phase in ("Failed", "Inconclusive"):
+        for finding in findings:
+            if finding.phase == phase:
+                return finding
+    return None
 
 
-def _faithfulness_finding(
-    stable: VersionWindow, canary: VersionWindow, config: CanaryConfig
-) -> tuple[Finding, float | None, tuple[float, float] | None]:
-    fewest = min(stable.scored, canary.scored)
-    ours, base = canary.faithfulness, stable.faithfulness
-    if fewest < max(2, config.min_samples) or ours is None or base is None:
-        return (
-            Finding(name="faithfulness", phase="Inconclusive", reason=f"{fewest} of {config.min_samples} scored answers of each version"),
-            None,
-            None,
-        )
-    delta = ours - base
-    error = math.sqrt(stable.mean_variance() + canary.mean_variance())
+def _measured(question: str, stable: VersionWindow, canary: VersionWindow) -> str:
+    """The two numbers that people compare."""
+    if question == "error_ratio":
+        return f"canary {canary.error_ratio or 0.0:.2%}, stable {stable.error_ratio or 0.0:.2%}"
+    if question == "p99_latency":
+        return f"canary {canary.p99_latency_ms or 0.0:.0f} ms, stable {stable.p99_latency_ms or 0.0:.0f} ms"
+    if question == "saturation":
+        return f"waiting: canary {canary.waiting or 0.0:.1f}, stable {stable.waiting or 0.0:.1f}"
+    pairs = {
+        "faithfulness": lambda side: side.faithfulness,
+        "answer_relevancy": lambda side: side.answer_relevancy,
+        "user_feedback": lambda side: side.feedback,
+    }
+    ours, base = pairs[question](canary.side()), pairs[question](stable.side())
+    if not (ours.count and base.count):
+        return ""
+    return f"canary {ours.mean():.3f}, stable {base.mean():.3f}, difference {ours.mean() - base.mean():+.3f}"
+
+
+def _interval(stable: VersionWindow, canary: VersionWindow) -> tuple[float, tuple[float, float]] | None:
+    """Difference of faithfulness and its 95 % interval; None unless both are finite numbers."""
+    ours, base = canary.side().faithfulness, stable.side().faithfulness
+    if ours.count < 2 or base.count < 2:
+        return None
+    delta, error = ours.mean() - base.mean(), math.sqrt(base.variance() + ours.variance())
     interval = (delta - 1.96 * error, delta + 1.96 * error)
-    if not all(math.isfinite(value) for value in (delta, *interval)):
-        return Finding(name="faithfulness", phase="Inconclusive", reason="a score is not a finite number"), None, None
-    certainly_worse = delta + Z_95 * error < -config.max_faithfulness_drop
-    backstop = delta <= -config.faithfulness_backstop and delta + Z_80 * error < 0
-    phase: Phase = "Failed" if certainly_worse or backstop else "Successful"
-    reason = f"canary {ours:.3f}, stable {base:.3f}, difference {delta:+.3f} (95 % CI {interval[0]:+.3f} to {interval[1]:+.3f})"
-    return Finding(name="faithfulness", phase=phase, reason=reason), delta, interval
+    return (delta, interval) if all(math.isfinite(value) for value in (delta, *interval)) else None
 
 
 def analyse(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> OnlineVerdict:
-    """Judge a canary window against stable: error ratio, p99 latency, online faithfulness.
+    """Judge a canary window against stable: every question of `config.questions`.
 
     One failed rule fails the canary; without a failure, one inconclusive rule leaves it
     inconclusive. Faithfulness fails when it is worse by more than the tolerance with
     95 % confidence, or by the backstop with 80 %.
     """
-    faithfulness, delta, interval = _faithfulness_finding(stable, canary, config)
-    findings = (_error_finding(stable, canary, config), _latency_finding(stable, canary, config), faithfulness)
+    sides = stable.side(), canary.side()
+    findings = []
+    for question in config.questions:
+        answers = tuple(judge(rule, *sides, config) for rule in rules_of(question))
+        bad, numbers = worst(answers), _measured(question, stable, canary)
+        told = [numbers] * bool(numbers) + ([f"{bad.name} {bad.reason}"] if bad else [])
+        findings.append(Finding(name=question, phase=bad.phase if bad else "Successful", reason=", ".join(told)))
+    known = _interval(stable, canary)
+    delta, ci95 = known or (None, None)
     for phase in ("Failed", "Inconclusive"):
-        worst = [finding for finding in findings if finding.phase == phase]
-        if worst:
-            reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in worst)
-            return OnlineVerdict(phase=phase, reason=reason, findings=findings, delta=delta, ci95=interval)
-    return OnlineVerdict(phase="Successful", reason=faithfulness.reason, findings=findings, delta=delta, ci95=interval)
+        open_ones = [finding for finding in findings if finding.phase == phase]
+        if open_ones:
+            reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in open_ones)
+            return OnlineVerdict(phase=phase, reason=reason, findings=tuple(findings), delta=delta, ci95=ci95)
+    reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in findings[-1:])
+    return OnlineVerdict(phase="Successful", reason=reason, findings=tuple(findings), delta=delta, ci95=ci95)
