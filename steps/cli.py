@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from steps import cli_operators
+from steps import cli_operators, cli_serve
 from steps.cli_options import DEFAULT_WORKDIR, LAPTOP, ConfigOption, JsonOption, SetOption, WorkdirOption
 from steps.cli_options import emit as _emit
 from steps.cli_options import settings as _config
@@ -28,8 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-serve = typer.Typer(help="Run one of the servers of the loop.", no_args_is_help=True)
-app.add_typer(serve, name="serve")
+app.add_typer(cli_serve.serve, name="serve")
 
 
 def _split_params(arguments: list[str]) -> dict[str, str]:
@@ -94,6 +93,9 @@ def run(
     sabotage: Annotated[
         bool, typer.Option("--sabotage", help="Make the candidate worse after the gate, to watch the canary abort.")
     ] = False,
+    max_cost_usd: Annotated[
+        float, typer.Option(help="End the run as rejected if its training is estimated above this; 0: no limit.", min=0)
+    ] = 0,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -105,7 +107,16 @@ def run(
     if method is not None:
         extra.append(f"train.method={method}")
     settings = _config(config, extra, LAPTOP)
-    report = run_loop(settings, workdir.resolve(), sources=tuple(source or ()), seed=seed, yes=yes, sabotage=sabotage, quiet=as_json)
+    report = run_loop(
+        settings,
+        workdir.resolve(),
+        sources=tuple(source or ()),
+        seed=seed,
+        yes=yes,
+        sabotage=sabotage,
+        quiet=as_json,
+        max_cost_usd=max_cost_usd,
+    )
     if as_json:
         typer.echo(report)
 
@@ -139,15 +150,25 @@ def bootstrap(
 def traffic(
     to: Annotated[Path, typer.Option(help="Folder for the OTLP span files; a trace source of the next ingest.")],
     name: Annotated[str, typer.Option(help="Part of every trace id: the same name asks the same again.")] = "traffic",
+    gateway: Annotated[str, typer.Option(help="URL of a running gateway to ask, for --seconds, in place of a server of our own.")] = "",
+    seconds: Annotated[float, typer.Option(help="With --gateway: how long.", min=0.1)] = 60,
+    users: Annotated[int, typer.Option(help="With --gateway: how many people ask.", min=1)] = 6,
+    pause_s: Annotated[float, typer.Option(help="With --gateway: how long each thinks before the next question.", min=0)] = 0.2,
     workdir: WorkdirOption = DEFAULT_WORKDIR,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let the sample domain's users ask the champion, to have traces where no real user is."""
-    from steps.local.bootstrap import traffic as ask
+    settings, folder = _config(config, overrides, LAPTOP), workdir.resolve()
+    if gateway:
+        from steps.local.visitors import visit
 
-    result = ask(_config(config, overrides, LAPTOP), workdir.resolve(), to=to.resolve(), name=name, quiet=as_json)
+        result = visit(settings, folder, gateway=gateway, to=to.resolve(), name=name, seconds=seconds, users=users, pause_s=pause_s)
+    else:
+        from steps.local.bootstrap import traffic as ask
+
+        result = ask(settings, folder, to=to.resolve(), name=name, quiet=as_json)
     _emit(result) if as_json else typer.echo("\n".join(f"{key}: {value}" for key, value in result.items()))
 
 
@@ -173,111 +194,6 @@ def show_config(config: ConfigOption = None, overrides: SetOption = None, as_jso
     import yaml
 
     typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
-
-
-PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
-HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
-PortFileOption = Annotated[Path | None, typer.Option(help="Write the real port here once bound.", show_default=False)]
-WatchOption = Annotated[bool, typer.Option("--watch-stdin", help="Exit when standard input closes, so that no server outlives its parent.")]
-
-
-@serve.command("judge")
-def serve_judge_command(
-    port: PortOption = 8001, host: HostOption = "127.0.0.1", port_file: PortFileOption = None, watch_stdin: WatchOption = False
-) -> None:
-    """Offline OpenAI-compatible judge: deterministic lexical entailment, no model."""
-    from steps.serve.judge import serve_judge
-
-    serve_judge(port, host=host, port_file=port_file, watch_stdin=watch_stdin)
-
-
-@serve.command("model")
-def serve_model_command(
-    model: Annotated[str, typer.Option(help="Folder of a saved model, or a Hugging Face id.")],
-    port: PortOption = 8000,
-    host: HostOption = "127.0.0.1",
-    served_model_name: Annotated[str, typer.Option(help="Name that clients ask for.")] = "agent-model",
-    model_version: Annotated[str, typer.Option(help="Registry version, shown in spans and headers.")] = "",
-    spans_dir: Annotated[
-        Path | None, typer.Option(help="Folder of OTLP span files; default: none are written.", show_default=False)
-    ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads of the computation.", min=1)] = 1,
-    port_file: PortFileOption = None,
-    watch_stdin: WatchOption = False,
-) -> None:
-    """Any Hugging Face causal model behind the OpenAI chat protocol."""
-    from steps.serve.model import serve_model
-
-    serve_model(
-        model,
-        port,
-        host=host,
-        served_model_name=served_model_name,
-        model_version=model_version,
-        spans_dir=spans_dir,
-        port_file=port_file,
-        watch_stdin=watch_stdin,
-        threads=threads,
-    )
-
-
-@serve.command("gateway")
-def serve_gateway_command(
-    config_dir: Annotated[Path, typer.Option(help="Folder for Envoy's documents; weights are changed through it.")],
-    stable: Annotated[str, typer.Option(help="host:port of the stable model server.")],
-    canary: Annotated[str, typer.Option(help="host:port of the canary; empty: none.")] = "",
-    canary_percent: Annotated[int, typer.Option(help="Percentage of requests for the canary at start.", min=0, max=100)] = 0,
-    port: PortOption = 8080,
-    host: HostOption = "127.0.0.1",
-    admin_port: Annotated[int, typer.Option(help="Port of Envoy's admin interface; 0 takes a free one.", min=0, max=65535)] = 0,
-    threads: Annotated[int, typer.Option(help="Worker threads of Envoy.", min=1)] = 1,
-    port_file: PortFileOption = None,
-    watch_stdin: WatchOption = False,
-) -> None:
-    """A real Envoy in front of stable and canary, with weights that change live."""
-    from steps.serve.gateway import serve_gateway
-
-    serve_gateway(
-        port,
-        config_dir=config_dir,
-        stable=stable,
-        canary=canary,
-        canary_percent=canary_percent,
-        host=host,
-        admin_port=admin_port,
-        port_file=port_file,
-        watch_stdin=watch_stdin,
-        threads=threads,
-    )
-
-
-@serve.command("quality")
-def serve_quality_command(
-    spans_dir: Annotated[list[Path], typer.Option(help="Folder of OTLP span files to follow; repeatable.")],
-    port: PortOption = 9400,
-    host: HostOption = "127.0.0.1",
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    max_per_s: Annotated[float, typer.Option(help="Answers scored a second, for each version.", min=0.1)] = 20.0,
-    max_per_version: Annotated[int, typer.Option(help="Answers scored in all, for each version; 0: no bound.", min=0)] = 0,
-    replay: Annotated[bool, typer.Option("--replay", help="Count what the files hold already, too.")] = False,
-    port_file: PortFileOption = None,
-    watch_stdin: WatchOption = False,
-) -> None:
-    """Score live answers with the gate's judge and export sums and counts for each version."""
-    from steps.serve.quality import serve_quality
-
-    serve_quality(
-        _config(config, overrides),
-        port,
-        spans_dir,
-        host=host,
-        max_per_s=max_per_s,
-        max_per_version=max_per_version,
-        replay=replay,
-        port_file=port_file,
-        watch_stdin=watch_stdin,
-    )
 
 
 cli_operators.add_commands(app)

@@ -61,18 +61,20 @@ def _address(host: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def _file_source(path: Path) -> dict[str, Any]:
+def file_source(path: Path) -> dict[str, Any]:
+    """Where Envoy reads a document, and sees it replaced by a rename."""
     return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
 
 
-def _cluster(name: str, config_dir: Path) -> dict[str, Any]:
+def eds_cluster(name: str, endpoints: Path) -> dict[str, Any]:
+    """A cluster of plain HTTP/1.1 servers without limits of its own; `endpoints` is the absolute path of its endpoint document."""
     most = 1_000_000
     return {
-        "name": CLUSTERS[name],
+        "name": name,
         "type": "EDS",
         "connect_timeout": "1s",
         "lb_policy": "LEAST_REQUEST",
-        "eds_cluster_config": {"eds_config": _file_source(config_dir / endpoints_file(name))},
+        "eds_cluster_config": {"eds_config": file_source(endpoints)},
         "circuit_breakers": {
             "thresholds": [{"max_connections": most, "max_pending_requests": most, "max_requests": most, "max_retries": most}]
         },
@@ -95,18 +97,44 @@ def bootstrap(config_dir: Path, host: str, port: int, admin_port: int) -> dict[s
         port: port of the listener; 0 takes a free one.
         admin_port: port of the admin interface; 0 takes a free one.
     """
+    listener = route_listener("http", config_dir, host, port)
+    clusters = [eds_cluster(CLUSTERS[name], config_dir / endpoints_file(name)) for name in CLUSTERS]
+    return base_config(admin_port) | {"static_resources": {"listeners": [listener], "clusters": clusters}}
+
+
+def http_listener(name: str, host: str, port: int, routes: Mapping[str, Any]) -> dict[str, Any]:
+    """A listener for HTTP.
+
+    Args:
+        name: of the listener, and prefix of its counters.
+        host: address to listen on.
+        port: 0 takes a free one.
+        routes: its route document (`route_config`) or where that is found (`rds`).
+    """
     manager = {
         "@type": _HCM,
-        "stat_prefix": "http",
-        "rds": {"route_config_name": ROUTE_NAME, "config_source": _file_source(config_dir / ROUTE_FILE)},
+        "stat_prefix": name,
+        **routes,
         "stream_idle_timeout": f"{IDLE_TIMEOUT_S}s",
+        "strip_any_host_port": True,
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
     }
-    listener = {
-        "name": "http",
+    return {
+        "name": name,
         "address": _address(host, port),
         "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
     }
+
+
+def route_listener(name: str, config_dir: Path, host: str, port: int) -> dict[str, Any]:
+    """The listener whose routes stand in the route file."""
+    return http_listener(
+        name, host, port, {"rds": {"route_config_name": ROUTE_NAME, "config_source": file_source(config_dir / ROUTE_FILE)}}
+    )
+
+
+def base_config(admin_port: int) -> dict[str, Any]:
+    """Who this proxy is, its admin interface on the loopback, and how it counts."""
     return {
         "node": {"id": "inference-gateway", "cluster": "ctp"},
         "admin": {"address": _address("127.0.0.1", admin_port)},
@@ -117,7 +145,6 @@ def bootstrap(config_dir: Path, host: str, port: int, admin_port: int) -> dict[s
                 {"match": {"suffix": "upstream_rq_time"}, "buckets": [float(bound) for bound in LATENCY_BOUNDS_MS]}
             ]
         },
-        "static_resources": {"listeners": [listener], "clusters": [_cluster(name, config_dir) for name in CLUSTERS]},
     }
 
 

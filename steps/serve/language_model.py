@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.core.refs import ArtifactRef
 from steps.errors import ConfigError, DataError
+from steps.serve.fault import NO_FAULT, Fault
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,12 +112,34 @@ def _check_cache(model: LanguageModel, name: str) -> None:
         raise ConfigError(f"{name}: this architecture keeps other state than a plain key-value cache: serve it with vLLM")
 
 
-def load_language_model(path: str, threads: int = 1) -> LanguageModel:
+def model_folder(model: str) -> str:
+    """What to load: the folder of a `file:` reference whose content is as it says, anything else as given.
+
+    Raises:
+        DataError: the folder's content is not what the reference says.
+        ConfigError: the reference is malformed.
+    """
+    if not model.startswith("file:"):
+        return model
+    from steps.core.files import sha256_tree
+
+    try:
+        ref = ArtifactRef.model_validate(model)
+    except ValueError:
+        raise ConfigError(f"--model {model[:200]!r}: write file:///FOLDER#sha256:DIGEST, or the folder alone") from None
+    folder = ref.local_path()
+    if not Path(folder).is_dir() or sha256_tree(Path(folder)) != ref.sha256:
+        raise DataError(f"{folder}: not the model with SHA-256 {ref.sha256[:12]}…: it is missing or was changed")
+    return folder
+
+
+def load_language_model(path: str, threads: int = 1, fault: Fault = NO_FAULT) -> LanguageModel:
     """Load weights (float32 on a CPU, bfloat16 on a GPU) and tokenizer.
 
     Args:
         path: folder of a saved model, or a Hugging Face id.
         threads: CPU threads.
+        fault: its noise is added to the weights.
 
     Raises:
         DataError: the folder is no complete model.
@@ -138,6 +162,7 @@ def load_language_model(path: str, threads: int = 1) -> LanguageModel:
     if not tokenizer.chat_template:
         raise ConfigError(f"{path}: the tokenizer has no chat template: save one with it (tokenizer.chat_template)")
     model.to(torch.device("cuda" if cuda else "cpu")).eval()  # type: ignore[arg-type]
+    fault.spoil(model)
     loaded = LanguageModel(model, tokenizer)
     _check_cache(loaded, path)
     return loaded

@@ -22,6 +22,8 @@ READ_BYTES = 8 << 20
 MAX_LINE_BYTES = 64 << 20
 MAX_OPEN_TRACES = 20_000
 MAX_KNOWN_TRACES = 200_000
+# The collector's k8sattributes processor writes the second one.
+HASH_KEYS = ("ctp.pod_template_hash", "k8s.pod.label.rollouts-pod-template-hash", "k8s.pod.labels.rollouts-pod-template-hash")
 
 
 class SpanTail:
@@ -99,6 +101,33 @@ def _whole_size(path: Path) -> int:
         return whole_bytes(file)
 
 
+@dataclass(frozen=True, slots=True)
+class LiveTrace:
+    """A whole trace, and the pods that answered it.
+
+    Attributes:
+        trace: as the pipeline's gates and the judge read it.
+        pod_template_hash: label `rollouts-pod-template-hash` of the model server's pod; "" when no span says it.
+    """
+
+    trace: Trace
+    pod_template_hash: str = ""
+
+
+def pod_template_hash(spans: Sequence[Span]) -> str:
+    """The hash that the model server's resource attributes name.
+
+    An app may run under a Rollout as well, so its own counts only when it is the only service there is.
+    """
+    services = {str(span.resource.get("service.name")) for span in spans if not span.parent_id}
+    named = [(span, next((str(span.resource[key]) for key in HASH_KEYS if span.resource.get(key)), "")) for span in spans]
+    theirs = [found for span, found in named if found and str(span.resource.get("service.name")) not in services]
+    if theirs:
+        return theirs[0]
+    alone = {str(span.resource.get("service.name")) for span in spans} <= services
+    return next((found for _, found in named if found), "") if alone else ""
+
+
 @dataclass(slots=True)
 class _Open:
     spans: list[Span] = field(default_factory=list)
@@ -134,7 +163,12 @@ class LiveTraces:
             entry.rooted = entry.rooted or not span.parent_id
             entry.newest = now
 
-    def whole(self) -> list[Trace | str]:
+    @property
+    def full(self) -> bool:
+        """Whether more traces wait for their end than are kept."""
+        return len(self._open) >= MAX_OPEN_TRACES
+
+    def whole(self) -> list[LiveTrace | str]:
         """Traces that became whole, or the reason why one cannot be assembled."""
         now = self._clock()
         over = len(self._open) - MAX_OPEN_TRACES
@@ -145,9 +179,10 @@ class LiveTraces:
         ]
         return [self._close(trace_id) for trace_id in done]
 
-    def _close(self, trace_id: str) -> Trace | str:
+    def _close(self, trace_id: str) -> LiveTrace | str:
         entry = self._open.pop(trace_id)
         self._known[trace_id] = None
         while len(self._known) > MAX_KNOWN_TRACES:
             self._known.popitem(last=False)
-        return assemble(entry.spans)
+        trace = assemble(entry.spans)
+        return trace if isinstance(trace, str) else LiveTrace(trace, pod_template_hash(entry.spans))

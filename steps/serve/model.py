@@ -5,6 +5,7 @@ The small brother of vLLM: the same protocol, metrics and traces, on one CPU cor
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from steps.core.process import thread_environment
 from steps.serve.engine import Answers, Engine, Overloaded
-from steps.serve.language_model import LanguageModel, PromptError, load_language_model
-from steps.serve.lifecycle import Lifecycle, as_failure, run_http
+from steps.serve.fault import Fault, parse_fault
+from steps.serve.language_model import LanguageModel, PromptError, load_language_model, model_folder
+from steps.serve.lifecycle import SETTLE_S, Lifecycle, as_failure, run_http
 from steps.serve.metrics import EngineMetrics
 from steps.serve.openai_api import (
     MAX_BODY_BYTES,
@@ -49,7 +51,10 @@ def serve_model(
     host: str = "127.0.0.1",
     served_model_name: str = "agent-model",
     model_version: str = "",
+    pod_template_hash: str = "",
     spans_dir: Path | None = None,
+    settle_s: float = SETTLE_S,
+    fault: str = "",
     port_file: Path | None = None,
     watch_stdin: bool = False,
     threads: int = 1,
@@ -57,12 +62,15 @@ def serve_model(
     """Serve one model until told to stop.
 
     Args:
-        model: folder of a saved model, or a Hugging Face id.
+        model: folder of a saved model, `file:///…#sha256:…` (checked before it is loaded), or a Hugging Face id.
         port: 0 takes a free one.
         host: address to listen on.
         served_model_name: what clients call it; `service.name` of its spans.
         model_version: registry version; `service.version` of its spans and header `x-model-version`.
+        pod_template_hash: `ctp.pod_template_hash` of its spans; empty: what OTEL_RESOURCE_ATTRIBUTES says.
         spans_dir: folder of its span files; None writes none.
+        settle_s: seconds in which new requests are still answered after the signal to stop; health says 503 from the first.
+        fault: what goes wrong on purpose, see `steps.serve.fault`; empty: nothing.
         port_file: where the real port is written.
         watch_stdin: end when standard input closes.
         threads: CPU threads of the computation.
@@ -71,6 +79,9 @@ def serve_model(
         DataError: the model cannot be read.
         ConfigError: the model cannot be served here, or the port is taken.
     """
+    wrong = parse_fault(fault)
+    if wrong.said:
+        log.warning("this server fails on purpose: --fault %s", wrong.said)
     for name, value in thread_environment(threads).items():
         os.environ.setdefault(name, value)
     from prometheus_client import disable_created_metrics
@@ -78,7 +89,8 @@ def serve_model(
     from steps.core.telemetry import make_tracer_provider
 
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    provider = make_tracer_provider(served_model_name, model_version, spans_dir)
+    attributes = {"ctp.pod_template_hash": pod_template_hash} if pod_template_hash else {}
+    provider = make_tracer_provider(served_model_name, model_version, spans_dir, attributes=attributes)
     metrics = EngineMetrics(served_model_name)
 
     async def make_app(life: Lifecycle) -> web.Application:
@@ -87,15 +99,16 @@ def serve_model(
                 life.stop(as_failure(error, f"loading {model}"))
             gc.freeze()  # torch and the model were imported after the start: see lifecycle
 
-        engine = Engine(lambda: load_language_model(model, threads), metrics, on_ready)
+        engine = Engine(lambda: load_language_model(model_folder(model), threads, wrong), metrics, on_ready)
         engines.append(engine)
         engine.start(life.loop)
-        return ModelServer(engine, life, metrics, ChatSpans(provider, served_model_name), served_model_name, model_version).app()
+        spans = ChatSpans(provider, served_model_name)
+        return ModelServer(engine, life, metrics, spans, served_model_name, model_version, wrong).app()
 
     engines: list[Engine] = []
     ended = True
     try:
-        run_http(make_app, port=port, host=host, port_file=port_file, watch_stdin=watch_stdin)
+        run_http(make_app, port=port, host=host, port_file=port_file, watch_stdin=watch_stdin, settle_s=settle_s)
         ended = all(engine.close() for engine in engines)
     finally:
         provider.shutdown()
@@ -106,9 +119,11 @@ def serve_model(
 class ModelServer:
     """The HTTP face of one engine."""
 
-    def __init__(self, engine: Engine, life: Lifecycle, metrics: EngineMetrics, spans: ChatSpans, name: str, version: str) -> None:
+    def __init__(
+        self, engine: Engine, life: Lifecycle, metrics: EngineMetrics, spans: ChatSpans, name: str, version: str, fault: Fault
+    ) -> None:
         self._engine, self._life, self._metrics, self._spans = engine, life, metrics, spans
-        self._name, self._version = name, version
+        self._name, self._version, self._fault = name, version, fault
         self._created = int(time.time())
 
     def app(self) -> web.Application:
@@ -149,11 +164,12 @@ class ModelServer:
         return middleware
 
     async def health(self, _: web.Request) -> web.Response:
-        """200 once the model has answered a first time, 503 before and while draining."""
-        from aiohttp import web
-
-        ready = self._engine.ready and not self._life.draining
-        return web.Response(status=200 if ready else 503)
+        """200 once the model has answered a first time, 503 before and while draining; the body says which, and any fault."""
+        state = "draining" if self._life.draining else "ok" if self._engine.ready else "loading"
+        said: dict[str, Any] = {"status": state, "model": self._name, "version": self._version}
+        if self._fault.said:
+            said["fault"] = self._fault.said
+        return _json(said, status=200 if state == "ok" else 503)
 
     async def models(self, _: web.Request) -> web.Response:
         """The one model of this server."""
@@ -188,6 +204,7 @@ class ModelServer:
         prompt = _encode(model, asked)
         sampling = sampling_of(asked, len(prompt), model.context_tokens)
         span.asked(asked, sampling)
+        await self._go_wrong()
         try:
             answers = self._engine.submit(prompt, sampling, count=asked.count, stream=bool(asked.stream))
         except Overloaded:
@@ -208,6 +225,17 @@ class ModelServer:
         span.answered(head["id"], rows)
         span.end()
         return _json(completion(head, [(row.text, row.finish_reason) for row in rows], _usage(rows)), version=self._version)
+
+    async def _go_wrong(self) -> None:
+        """What `--fault` asks for.
+
+        Raises:
+            RequestError: this request is one that fails.
+        """
+        if self._fault.latency_s:
+            await asyncio.sleep(self._fault.latency_s)
+        if self._fault.hits():
+            raise RequestError(500, "this server fails on purpose", kind="internal_error", code="injected_fault")
 
     async def _stream(
         self, request: web.Request, asked: ChatRequest, answers: Answers, head: dict[str, Any], span: ChatSpan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,66 +12,89 @@ if TYPE_CHECKING:
 
 MAX_VERSIONS = 64
 MAX_LABEL_CHARS = 64
-Version = tuple[str, str]
+LABELS = ("model_name", "model_version", "pod_template_hash")
+METRICS = ("faithfulness", "answer_relevancy")
+Version = tuple[str, str, str]
 
 
 @dataclass(slots=True)
-class VersionQuality:
-    """Counters of one (model name, model version). Scores are 0-1.
-
-    Attributes:
-        count, total, squares: number of scores, their sum, the sum of their squares.
-        by_status: traces by what became of them: scored, or why not.
-        up, down: users' verdicts.
-    """
+class ScoreSums:
+    """Scores of one metric, each 0-1: how many, their sum, the sum of their squares."""
 
     count: int = 0
     total: float = 0.0
     squares: float = 0.0
+
+    def add(self, score: float) -> None:
+        """Count one score."""
+        self.count += 1
+        self.total += score
+        self.squares += score * score
+
+
+@dataclass(slots=True)
+class VersionQuality:
+    """Counters of one version.
+
+    Attributes:
+        scores: by metric.
+        by_status: traces by what became of them: scored, or why not.
+        up, down: users' verdicts.
+        shown: whether a scrape has seen this version.
+    """
+
+    scores: dict[str, ScoreSums] = field(default_factory=lambda: {name: ScoreSums() for name in METRICS})
     by_status: dict[str, int] = field(default_factory=dict)
     up: int = 0
     down: int = 0
+    shown: bool = False
 
 
 class QualityCounters:
     """Monotonic counters by version; a Prometheus collector.
 
-    At most 64 versions are told apart: span attributes become labels, and whoever
-    writes spans must not be able to fill the time series database.
+    A version is (model name, model version, pod template hash). At most 64 are told
+    apart: span attributes become labels, and whoever writes spans must not be able to
+    fill the time series database.
+
+    The first scrape that meets a version shows zeros: Prometheus cannot see an increase
+    from nothing, and would lose what was counted before it came by.
     """
 
     def __init__(self) -> None:
         self._versions: dict[Version, VersionQuality] = {}
 
-    def of(self, model_name: str, model_version: str) -> VersionQuality:
+    def of(self, version: Version) -> VersionQuality:
         """The counters of one version."""
-        key = (model_name[:MAX_LABEL_CHARS], model_version[:MAX_LABEL_CHARS])
+        name, number, pods = (part[:MAX_LABEL_CHARS] for part in version)
+        key = (name, number, pods)
         if key not in self._versions and len(self._versions) >= MAX_VERSIONS:
-            key = ("other", "other")
+            key = ("other", "other", "other")
         return self._versions.setdefault(key, VersionQuality())
 
-    def scored(self, model_name: str, model_version: str, faithfulness: float) -> None:
-        """An answer was scored.
+    def scored(self, version: Version, scores: Mapping[str, float | None]) -> None:
+        """An answer was scored; a metric without a score is left out.
 
         Raises:
-            ValueError: the score is not within 0 and 1.
+            ValueError: a score is not within 0 and 1.
         """
-        if not 0.0 <= faithfulness <= 1.0:
-            raise ValueError(f"faithfulness {faithfulness} is not within 0 and 1")
-        counters = self.of(model_name, model_version)
-        counters.count += 1
-        counters.total += faithfulness
-        counters.squares += faithfulness * faithfulness
-        self.skipped(model_name, model_version, "scored")
+        known = {name: score for name, score in scores.items() if score is not None}
+        for name, score in known.items():
+            if not 0.0 <= score <= 1.0:
+                raise ValueError(f"{name} {score} is not within 0 and 1")
+        counters = self.of(version)
+        for name, score in known.items():
+            counters.scores[name].add(score)
+        self.skipped(version, "scored")
 
-    def skipped(self, model_name: str, model_version: str, status: str) -> None:
-        """A trace was not scored, for this reason."""
-        statuses = self.of(model_name, model_version).by_status
+    def skipped(self, version: Version, status: str) -> None:
+        """What became of a trace."""
+        statuses = self.of(version).by_status
         statuses[status] = statuses.get(status, 0) + 1
 
-    def feedback(self, model_name: str, model_version: str, value: float) -> None:
+    def feedback(self, version: Version, value: float) -> None:
         """A user's verdict: from 0.5 on it is up."""
-        counters = self.of(model_name, model_version)
+        counters = self.of(version)
         if value >= 0.5:
             counters.up += 1
         else:
@@ -82,20 +105,25 @@ class QualityCounters:
         from prometheus_client import Metric
         from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
 
-        names = ("model_name", "model_version")
-        faithfulness = SummaryMetricFamily("ctp_quality_faithfulness", "Faithfulness of scored live answers, 0-1.", labels=names)
-        squares = Metric("ctp_quality_faithfulness_square_sum", "Sum of squared faithfulness of scored live answers.", "unknown")
-        scored = CounterMetricFamily("ctp_quality_scored", "Live traces by what became of them.", labels=(*names, "status"))
-        up = CounterMetricFamily("ctp_quality_feedback_up", "Thumbs up of users.", labels=names)
-        down = CounterMetricFamily("ctp_quality_feedback_down", "Thumbs down of users.", labels=names)
-        for version, counters in list(self._versions.items()):
-            faithfulness.add_metric(version, count_value=counters.count, sum_value=counters.total)
-            squares.add_sample(squares.name, dict(zip(names, version, strict=True)), counters.squares)
+        sums, squares = {}, {}
+        for name in METRICS:
+            spoken = name.replace("_", " ").capitalize()
+            sums[name] = SummaryMetricFamily(f"ctp_quality_{name}", f"{spoken} of scored live answers, 0-1.", labels=LABELS)
+            squares[name] = Metric(f"ctp_quality_{name}_square_sum", f"Sum of squared {name} of scored live answers.", "unknown")
+        scored = CounterMetricFamily("ctp_quality_scored", "Live traces by what became of them.", labels=(*LABELS, "status"))
+        up = CounterMetricFamily("ctp_quality_feedback_up", "Thumbs up of users.", labels=LABELS)
+        down = CounterMetricFamily("ctp_quality_feedback_down", "Thumbs down of users.", labels=LABELS)
+        for version, known in list(self._versions.items()):
+            counters = known if known.shown else VersionQuality(by_status=dict.fromkeys(known.by_status, 0))
+            known.shown = True
+            for name, score in counters.scores.items():
+                sums[name].add_metric(version, count_value=score.count, sum_value=score.total)
+                squares[name].add_sample(squares[name].name, dict(zip(LABELS, version, strict=True)), score.squares)
             up.add_metric(version, counters.up)
             down.add_metric(version, counters.down)
             for status, count in list(counters.by_status.items()):
                 scored.add_metric((*version, status), count)
-        yield from (faithfulness, squares, scored, up, down)
+        yield from (*sums.values(), *squares.values(), scored, up, down)
 
 
 class Budget:

@@ -10,6 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 NEEDED = ("KUBECONFIG", "CTP_E2E_IMAGE")
 MISSING = [name for name in NEEDED if not os.environ.get(name)]
+PROMETHEUS = "CTP_E2E_PROMETHEUS_URL"
 
 
 def pytest_collection_modifyitems(items):
@@ -20,6 +21,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(3600))
             if MISSING:
                 item.add_marker(reason)
+            elif "delivery" in item.fixturenames and not os.environ.get(PROMETHEUS):
+                item.add_marker(pytest.mark.skip(reason=f"no Prometheus: set {PROMETHEUS} (docs/e2e.md)"))
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,19 @@ def cluster(request):
     cluster.ctp_json("e2e-bootstrap", "bootstrap")
     cluster.ctp_json("e2e-traffic", "traffic", f"--to={values['pipeline']['ingest']['sources'][0]}", "--name=first")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def delivery(cluster, request):
+    """Serving as well: gateway, Rollout and quality exporter up, users asking, Prometheus looking."""
+    from .delivery import Delivery
+
+    delivery = Delivery(cluster, os.environ[PROMETHEUS])
+    delivery.sync()
+    delivery.until(lambda seen: seen.over, 900, "the first version serves")
+    for name in ("inference-gateway", "ctp-quality"):
+        cluster.wait_deployment(name)
+    delivery.start_visitors()
+    request.addfinalizer(delivery.stop_visitors)
+    delivery.wait_scraped()
+    return delivery

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from steps.core.trace import Trace
-from steps.serve.live_traces import LiveTraces, SpanTail
+import pytest
+
+from steps.ingest.span import Span
+from steps.serve.live_traces import MAX_OPEN_TRACES, LiveTrace, LiveTraces, SpanTail, pod_template_hash
 
 ID = "0af7651916cd43dd8448eb211c80319c"
 
@@ -93,9 +95,36 @@ def test_a_trace_is_whole_shortly_after_its_root(tmp_path: Path) -> None:
     traces.add(spans(tmp_path, line("invoke_agent")))
     assert traces.whole() == []
     now[0] = 5.5
-    (trace,) = traces.whole()
-    assert isinstance(trace, Trace)
-    assert (trace.answer, trace.consent) == ("8443.", "eval")
+    (found,) = traces.whole()
+    assert isinstance(found, LiveTrace)
+    assert (found.trace.answer, found.trace.consent, found.pod_template_hash) == ("8443.", "eval", "")
+
+
+def span_of(service: str, parent: str = "", **resource: str) -> Span:
+    named = {"service.name": service} | {key.replace("__", "."): value for key, value in resource.items()}
+    return Span(ID, "1", parent, "x", 0, 0, {}, resource=named)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([span_of("app"), span_of("agent-model", "1", ctp__pod_template_hash="5d4f")], "5d4f"),
+        ([span_of("app"), span_of("agent-model", "1", **{"k8s__pod__label__rollouts-pod-template-hash": "5d4f"})], "5d4f"),
+        ([span_of("app", ctp__pod_template_hash="of-the-app"), span_of("agent-model", "1", ctp__pod_template_hash="5d4f")], "5d4f"),
+        ([span_of("app", ctp__pod_template_hash="of-the-app"), span_of("agent-model", "1")], ""),
+        ([span_of("agent-model", ctp__pod_template_hash="5d4f")], "5d4f"),
+        ([span_of("app")], ""),
+    ],
+)
+def test_the_pods_are_those_of_the_model_server(found: list[Span], expected: str) -> None:
+    assert pod_template_hash(found) == expected
+
+
+def test_more_traces_than_are_kept_are_told() -> None:
+    traces = LiveTraces()
+    assert not traces.full
+    traces.add(Span(f"{number:032x}", "1", "", "x", 0, 0, {}) for number in range(MAX_OPEN_TRACES))
+    assert traces.full
 
 
 def test_a_trace_without_a_root_is_taken_after_a_while_and_never_again(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
+import os
+import signal
 import socket
 import time
 import urllib.request
@@ -12,7 +16,7 @@ from typing import Any
 import pytest
 
 from steps.core.process import ServerProcess
-from steps.errors import DataError
+from steps.errors import ConfigError, DataError
 
 
 def ask(text: str = "Which port does Aurora listen on?", **changes: Any) -> dict[str, Any]:
@@ -209,6 +213,59 @@ def test_health_waits_for_the_model_and_sigterm_answers_what_is_in_flight(micro_
             assert {job.result()[0] for job in jobs} == {200}
         answered = [span for span in http.read_spans(tmp_path / "spans") if "gen_ai.response.id" in span["attributes"]]
         assert len(answered) == 16
+
+
+def test_a_server_that_leaves_answers_for_a_while_and_says_so(micro_model: Path, tmp_path: Path) -> None:
+    """Whoever routes here learns late; a proxy must not send its next request on a connection that is about to close."""
+    with ServerProcess("model", {"model": micro_model, "settle_s": 2}, log_file=tmp_path / "log") as server:
+        server.wait_healthy(60)
+        os.kill(server.pid, signal.SIGTERM)
+        body = json.dumps(ask(max_tokens=2)).encode()
+
+        def answered() -> tuple[int, str | None, int]:
+            connection = http.client.HTTPConnection("127.0.0.1", server.ports["port"], timeout=10)
+            with contextlib.closing(connection):
+                connection.request("POST", "/v1/chat/completions", body)
+                response = connection.getresponse()
+                response.read()
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.ports["port"], timeout=10)) as probe:
+                probe.request("GET", "/health")
+                health = probe.getresponse()
+                health.read()
+            return response.status, response.getheader("Connection"), health.status
+
+        wait_until(lambda: answered() == (200, "close", 503))
+        assert server.stop() == 0
+
+
+def test_faults_on_purpose_are_said_and_happen(micro_model: Path, tmp_path: Path, http: Any) -> None:
+    options = {"model": micro_model, "fault": "latency=300ms,errors=0.5,noise=2", "model_version": "9", "pod_template_hash": "5d4f"}
+    with ServerProcess("model", options | {"spans_dir": tmp_path / "spans"}, log_file=tmp_path / "log") as server:
+        server.wait_healthy(60)
+        said = json.loads(http.get(f"{server.url}/health")[1])
+        assert said == {"status": "ok", "model": "agent-model", "version": "9", "fault": "latency=300ms,errors=0.5,noise=2"}
+        with ThreadPoolExecutor(16) as pool:
+            began = time.monotonic()
+            found = list(pool.map(lambda _: http.post(server.url, ask(max_tokens=2)), range(40)))
+        assert time.monotonic() - began > 0.6, "three rounds of sixteen"
+    statuses = [status for status, _ in found]
+    assert set(statuses) == {200, 500} and 5 <= statuses.count(500) <= 35
+    assert {document["error"]["code"] for status, document in found if status == 500} == {"injected_fault"}
+    assert "fails on purpose" in (tmp_path / "log").read_text()
+    assert {span["resource"]["ctp.pod_template_hash"] for span in http.read_spans(tmp_path / "spans")} == {"5d4f"}
+
+
+def test_a_model_by_reference_is_checked_before_it_is_loaded(micro_model: Path) -> None:
+    from steps.core.files import sha256_tree
+    from steps.serve.language_model import model_folder
+
+    digest = sha256_tree(micro_model)
+    assert model_folder(f"{micro_model.as_uri()}#sha256:{digest}") == str(micro_model)
+    assert model_folder("org/model") == "org/model"
+    with pytest.raises(DataError, match="missing or was changed"):
+        model_folder(f"{micro_model.as_uri()}#sha256:{'0' * 64}")
+    with pytest.raises(ConfigError, match="write file:///FOLDER#sha256:DIGEST"):
+        model_folder(micro_model.as_uri())
 
 
 def running_now(text: str) -> float:
