@@ -52,7 +52,7 @@ def test_only_tmp_is_written_at_run_time():
 
 def test_dependencies_are_pinned_and_extras_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    installs = re.findall(r"pip --python \S+ install ([^&\n]+)", re.sub(r"\\\n\s*", " ", TEXT))
+    installs = re.findall(r"pip (?:--python \S+ )?install ([^&\n]+)", re.sub(r"\\\n\s*", " ", TEXT))
     assert installs
     for install in installs:
         assert "--constraint constraints.txt" in install or "--no-deps" in install
@@ -65,7 +65,11 @@ def test_the_base_comes_from_versions_env():
     found = pins()
     assert f"ARG PYTHON_IMAGE={found['PYTHON_IMAGE']}\n" in TEXT
     assert re.fullmatch(r"(sha256:[0-9a-f]{64})?", found["PYTHON_IMAGE_DIGEST"])
-    assert all(re.match(r"FROM (\$\{PYTHON_IMAGE\}|[a-z-]+) AS ", line) for line in TEXT.splitlines() if line.startswith("FROM "))
+    assert f"ARG NEMO_RL_IMAGE={found['NEMO_RL_IMAGE']}\n" in TEXT and re.search(r":v\d+\.\d+\.\d+$", found["NEMO_RL_IMAGE"])
+    assert re.fullmatch(r"(sha256:[0-9a-f]{64})?", found["NEMO_RL_IMAGE_DIGEST"])
+    assert f"ARG EFA_INSTALLER_VERSION={found['EFA_INSTALLER_VERSION']}\n" in TEXT
+    bases = r"FROM (\$\{(PYTHON|NEMO_RL)_IMAGE\}|[a-z-]+) AS "
+    assert all(re.match(bases, line) for line in TEXT.splitlines() if line.startswith("FROM "))
 
 
 def test_the_build_context_holds_the_package_and_nothing_else():
@@ -80,9 +84,45 @@ def test_the_build_context_holds_the_package_and_nothing_else():
 
 def test_environments_use_the_images_that_make_builds():
     found = pins()
-    built = {f"{found['IMAGE_REPOSITORY']}{suffix}:{found['IMAGE_TAG']}" for suffix in ("", "-base", "-train-trl")}
+    built = {f"{found['IMAGE_REPOSITORY']}{suffix}:{found['IMAGE_TAG']}" for suffix in ("", "-base", "-train-trl", "-nemo-rl")}
     for environment in ENVIRONMENTS:
         flows = values_of(environment)["workflows"]
         for key in ("image", "train_image"):
             image = flows.get(key, "")
             assert not image or "@sha256:" in image or image in built, f"{environment}: {image}"
+        image = flows.get("nemo", {}).get("image", "")
+        assert not image or "@sha256:" in image or image in built, f"{environment}: {image}"
+
+
+# ---- NeMo-RL ------------------------------------------------------------------------------
+
+
+def test_nemo_rl_keeps_its_own_environments():
+    text = stage("nemo-rl")
+    assert "pip install" in text and all("/opt/ctp/bin/python" in line for line in text.splitlines() if "pip install" in line)
+    assert not re.search(r"uv (sync|run|add)", text) and "COPY steps /opt/nemo-rl" not in text
+    assert "/opt/nemo_rl_venv" not in re.sub(r"find /opt/ray_venvs /opt/nemo_rl_venv", "", text)
+    assert "ENV PYTHONPATH=/opt/ctp-src" in text and "WORKDIR /opt/ctp-src" in text
+
+
+def test_nemo_rl_runs_as_a_number_with_a_home_that_it_may_write():
+    text = stage("nemo-rl")
+    users = re.findall(r"(?m)^USER (\S+)", text)
+    assert users[-1] == "65532:65532" and "HOME=/tmp" in text and "ENTRYPOINT" not in text, "KubeRay gives the command"
+
+
+def test_what_the_code_expects_of_that_image():
+    from steps.train.nemo.prepare import SCORER_PYTHON
+    from workflows.rayjob import PYTHON
+
+    assert f"--python {SCORER_PYTHON} " in stage("nemo-rl") and PYTHON.startswith("/opt/nemo_rl_venv/")
+
+
+def test_the_files_that_vllms_workers_rewrite_are_writable():
+    import os
+
+    given = os.environ.get("CTP_NEMO_RL_CHECKOUT")
+    if not given:
+        pytest.skip("no NeMo-RL here: set CTP_NEMO_RL_CHECKOUT to a checkout of v0.7.0 to compare the list of patched files")
+    patched = re.findall(r'_get_vllm_file\("([^"]+)"\)', (Path(given) / "nemo_rl/models/generation/vllm/patches.py").read_text())
+    assert patched and all(part in stage("nemo-rl") for part in patched)
