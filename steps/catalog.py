@@ -30,6 +30,8 @@ WORKFLOW_STEPS: tuple[StepSpec, ...] = (
     StepSpec("check-params", "steps.approval.check_params", "refuse wrong workflow parameters at once"),
     StepSpec("resolve", "steps.approval.resolve", "fix champion, base model, golden set and snapshot of a run"),
     StepSpec("estimate", "steps.approval.estimate", "estimate what the training will cost"),
+    StepSpec("nemo-prepare", "steps.train.nemo.prepare", "write data files and configuration of a NeMo-RL training"),
+    StepSpec("nemo-collect", "steps.train.nemo.collect", "turn a finished NeMo-RL training into a candidate"),
     StepSpec("approve", "steps.approval.approve", "record a person's decision"),
     StepSpec("reject", "steps.approval.reject", "end a declined run with exit code 65"),
     StepSpec("record-outcome", "steps.upkeep.record_outcome", "record how a workflow ended and notify"),
@@ -37,9 +39,11 @@ WORKFLOW_STEPS: tuple[StepSpec, ...] = (
 
 # What operators and schedules run.
 OPERATORS_STEPS: tuple[StepSpec, ...] = (
+    StepSpec("cost-review", "steps.kpi.cost_review", "review what a quarter cost and what it bought"),
     StepSpec("backfill", "steps.ingest.backfill", "plan the trace files of a range of days"),
     StepSpec("erase", "steps.upkeep.erase", "take one user's data out of the lake and keep it out"),
     StepSpec("maintain", "steps.upkeep.maintain", "retention, compaction, snapshot expiry, file clean-up"),
+    StepSpec("prune-models", "steps.registry.prune", "delete files of old models, never of the last champions"),
     StepSpec("backtest", "steps.label.backtest", "try a changed reward policy on past traces"),
     StepSpec("reconcile", "steps.release.reconcile", "make pin and champion agree with the Rollout"),
     StepSpec("rollback", "steps.release.rollback", "put an earlier model version back"),

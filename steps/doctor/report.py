@@ -1,0 +1,62 @@
+"""`ctp doctor`: every check, one line each, with the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from steps.config import PipelineConfig
+from steps.doctor import checks, cluster
+from steps.doctor.finding import Finding, Skip, look
+
+
+def examine(config: PipelineConfig, workdir: Path) -> tuple[Finding, ...]:
+    """Run all checks; none changes anything.
+
+    Args:
+        config: the effective configuration.
+        workdir: absolute.
+    """
+    findings = [
+        look("python", checks.python),
+        look("packages", checks.packages),
+        look("work folder", lambda: checks.work_folder(workdir)),
+        look("secret files", lambda: checks.secret_files(config)),
+        look("AWS", lambda: checks.aws(config)),
+        look("sources", lambda: checks.sources(config)),
+        look("reward judge", lambda: checks.judge("reward_judge", config.reward_judge)),
+        look("gate judge", lambda: checks.judge("gate_judge", config.gate_judge)),
+        look("lake", lambda: checks.lake(config, workdir)),
+        look("registry", lambda: checks.registry(config, workdir)),
+        look("git", lambda: checks.git(config, workdir)),
+    ]
+    return (*findings, *_cluster(config.release.environment))
+
+
+def _cluster(environment: str) -> list[Finding]:
+    """The cluster's lines; one line where there is no cluster."""
+    try:
+        api = cluster.connect()
+    except (Skip, Exception) as error:  # noqa: BLE001 - said as a finding
+        return [look("cluster", lambda error=error: _raise(error))]  # type: ignore[misc]
+    findings = [look("cluster", lambda: cluster.version(api))]
+    if findings[0].status == "ok":
+        findings += [look(name, lambda what=what: cluster.component(api, *what)) for name, what in cluster.needed(environment).items()]  # type: ignore[misc]
+    api.close()
+    return findings
+
+
+def _raise(error: Exception) -> str:
+    raise error
+
+
+def show(findings: tuple[Finding, ...]) -> None:
+    """Print the findings as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    colours = {"ok": "green", "failed": "red", "skipped": "dim"}
+    for finding in findings:
+        table.add_row(f"[{colours[finding.status]}]{finding.status}[/]", finding.area, escape(finding.detail))
+    Console(soft_wrap=False).print(table)
