@@ -12,7 +12,10 @@ DOCKER ?= docker
 
 include versions.env
 PYTHON_BASE := $(PYTHON_IMAGE)$(if $(PYTHON_IMAGE_DIGEST),@$(PYTHON_IMAGE_DIGEST))
-BUILD = $(DOCKER) build --file steps/Dockerfile --build-arg PYTHON_IMAGE=$(PYTHON_BASE)
+NEMO_RL_BASE := $(NEMO_RL_IMAGE)$(if $(NEMO_RL_IMAGE_DIGEST),@$(NEMO_RL_IMAGE_DIGEST))
+# The commit that an image is built from; `+changes` when tracked files differ from it.
+GIT_SHA = $(shell git describe --always --abbrev=40 --exclude='*' --dirty=+changes 2>/dev/null)
+BUILD = $(DOCKER) build --file steps/Dockerfile --build-arg PYTHON_IMAGE=$(PYTHON_BASE) --build-arg GIT_SHA=$(GIT_SHA)
 
 help: ## Show the targets
 	@grep -hE '^[a-zA-Z0-9_%-]+:.*?## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*?## "} {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -35,7 +38,16 @@ install: $(VENV)/.local ## Install what the demo needs into .venv
 demo: $(VENV)/.local ## Run the whole loop on this machine: no GPU, cluster, key or network
 	$(BIN)/ctp run --yes --workdir $(WORKDIR) $(ARGS)
 
-test: $(VENV)/.dev ## Run every test
+# Debian's package; where it cannot be installed, the tests of our PromQL skip and say so.
+$(VENV)/.prometheus: | $(BIN)/python
+	@export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y --no-install-recommends prometheus"; \
+	if command -v prometheus promtool >/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then echo "no apt-get here: install prometheus and promtool by hand to run the tests of PromQL"; exit 0; \
+	elif [[ $$(id -u) == 0 ]]; then { apt-get update && $$install; } >/dev/null 2>&1 || true; \
+	else { sudo -n apt-get update && sudo -n $$install; } >/dev/null 2>&1 || true; fi; \
+	if command -v prometheus promtool >/dev/null; then touch $@; else echo "prometheus could not be installed (apt-get install prometheus): the tests of PromQL will skip"; fi
+
+test: $(VENV)/.dev $(VENV)/.prometheus ## Run every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## Ruff and mypy
@@ -60,17 +72,26 @@ bench: $(VENV)/.dev ## Every measurement of bench/; bench-NAME runs one
 bench-%: $(VENV)/.dev
 	$(BIN)/python -m bench.run $*
 
-image-digests: ## Ask the registry for the digest of the base image and pin it in versions.env
-	@digest=$$($(DOCKER) buildx imagetools inspect '$(PYTHON_IMAGE)' --format '{{.Manifest.Digest}}'); \
-	[[ $$digest =~ ^sha256:[0-9a-f]{64}$$ ]] || { echo "the registry gave no digest of $(PYTHON_IMAGE): $$digest"; exit 75; }; \
-	sed -i.old "s|^PYTHON_IMAGE_DIGEST=.*|PYTHON_IMAGE_DIGEST=$$digest|" versions.env && rm versions.env.old; \
-	echo "$(PYTHON_IMAGE)@$$digest"
+image-digests: ## Ask the registries for the digests of the base images and pin them in versions.env
+	@for name in PYTHON_IMAGE NEMO_RL_IMAGE; do \
+		image=$$(sed -n "s|^$$name=||p" versions.env); \
+		digest=$$($(DOCKER) buildx imagetools inspect "$$image" --format '{{.Manifest.Digest}}'); \
+		[[ $$digest =~ ^sha256:[0-9a-f]{64}$$ ]] || { echo "the registry gave no digest of $$image: $$digest"; exit 75; }; \
+		sed -i.old "s|^$${name}_DIGEST=.*|$${name}_DIGEST=$$digest|" versions.env && rm versions.env.old; \
+		echo "$$image@$$digest"; \
+	done
 
-images: ## Build the images: kind (CPU), base, train-trl (CUDA)
+images: ## Build the images: kind (CPU), base, train-trl (CUDA), nemo-rl
 	$(if $(PYTHON_IMAGE_DIGEST),,@echo "PYTHON_IMAGE_DIGEST is empty: building on the tag $(PYTHON_IMAGE); run make image-digests to pin it" >&2)
 	$(MAKE) image-kind
 	$(BUILD) --target base --tag $(IMAGE_REPOSITORY)-base:$(IMAGE_TAG) .
 	$(BUILD) --target train-trl --tag $(IMAGE_REPOSITORY)-train-trl:$(IMAGE_TAG) .
+	$(MAKE) image-nemo-rl
+
+image-nemo-rl: ## Build only the image of a training on many nodes (tens of GB)
+	$(if $(NEMO_RL_IMAGE_DIGEST),,@echo "NEMO_RL_IMAGE_DIGEST is empty: building on the tag $(NEMO_RL_IMAGE); run make image-digests to pin it" >&2)
+	$(BUILD) --target nemo-rl --build-arg NEMO_RL_IMAGE=$(NEMO_RL_BASE) --build-arg EFA_INSTALLER_VERSION=$(EFA_INSTALLER_VERSION) \
+		--tag $(IMAGE_REPOSITORY)-nemo-rl:$(IMAGE_TAG) .
 
 image-kind: ## Build only the one image of the kind environment
 	$(BUILD) --target train-trl --build-arg TORCH_INDEX_URL=$(TORCH_CPU_INDEX_URL) --tag $(IMAGE_REPOSITORY):$(IMAGE_TAG) .
@@ -79,7 +100,11 @@ e2e: $(VENV)/.dev ## Drive the cluster of KUBECONFIG with the image CTP_E2E_IMAG
 	@: $${KUBECONFIG:?name a cluster} $${CTP_E2E_IMAGE:?name the image on its node}
 	$(BIN)/python -m pytest -q tests/e2e $(ARGS)
 
+game-day: $(VENV)/.dev ## Release a bad version to the cluster of KUBECONFIG and time its way back (docs/runbooks/game-day.md)
+	@: $${KUBECONFIG:?name a cluster}
+	$(BIN)/python -m steps.release.game_day $(ARGS)
+
 clean: ## Remove the virtual environment and the work folder
 	rm -rf $(VENV) $(WORKDIR)
 
-.PHONY: help install demo test lint format render check bench images image-digests image-kind e2e clean
+.PHONY: help install demo test lint format render check bench images image-digests image-kind image-nemo-rl e2e game-day clean

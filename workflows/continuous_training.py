@@ -8,6 +8,7 @@ from workflows import parameters
 from workflows.documents import workflow_template
 from workflows.environment import Environment
 from workflows.loop import Loop
+from workflows.nemo import clean_up_templates
 from workflows.templates import kebab, step_template, task_output, workflow_param
 
 NAME = "continuous-training"
@@ -17,7 +18,7 @@ RESOLVED = ("golden", "base_model")
 
 def given() -> dict[str, str]:
     """Where the loop's `run.NAME` inputs come from: the workflow's parameters, checked and resolved."""
-    checked = {f"run.{name}": task_output("check-params", name) for name in ("since", "until", "method")}
+    checked = {f"run.{name}": task_output("check-params", name) for name in ("since", "until", "method", "trainer")}
     resolved = {f"run.{name}": task_output("resolve", name) for name in ("golden", "champion", "champion_artifact", "base")}
     direct = {f"run.{name}": workflow_param(kebab(name)) for name in ("sources", "max_cost_usd")}
     # Without addresses the gate starts both models itself.
@@ -48,4 +49,5 @@ def build(env: Environment) -> WorkflowTemplate:
         [*tasks, *loop.tasks],
         [*templates, *loop.templates],
         parameters.of_training(env),
+        clean_up=clean_up_templates(env),
     )

@@ -9,11 +9,14 @@ from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 from hera.workflows import models as m
 
 from workflows import resources
+from workflows.cost_metrics import OF_A_MONTH, OF_A_RUN, add_metrics
 from workflows.environment import Environment, Schedule
 from workflows.templates import gauge, kebab, labels, step_template, workflow_param
 
 ON_EXIT = "on-exit"
 WEEK_S = 7 * 86400
+# Seconds since 1970. Unlike a counter it tells a new run from an old one after the controller restarted.
+STARTED = "{{workflow.creationTimestamp.s}}"
 
 
 def workflow_template(
@@ -23,6 +26,10 @@ def workflow_template(
     tasks: Sequence[Task],
     templates: Sequence[Any],
     parameters: Sequence[Parameter] = (),
+    *,
+    metered: bool = True,
+    recorded: bool = True,
+    clean_up: Sequence[Any] = (),
 ) -> WorkflowTemplate:
     """One WorkflowTemplate whose entrypoint `main` is the DAG of `tasks`.
 
@@ -33,6 +40,9 @@ def workflow_template(
         tasks: of the DAG.
         templates: what they run.
         parameters: of the workflow, beside `config`.
+        metered: its cost goes on record at its end.
+        recorded: its success does, too; its failure always does.
+        clean_up: templates that the exit handler runs first, unless the workflow succeeded.
     """
     flows = env.workflows
     names = [template.name for template in templates]
@@ -46,7 +56,11 @@ def workflow_template(
         entrypoint="main",
         on_exit=ON_EXIT,
         arguments=[*parameters, _config_parameter(env)],
-        templates=[DAG(name="main", tasks=list(tasks)), *templates, *_exit_templates(env)],
+        templates=[
+            DAG(name="main", tasks=list(tasks)),
+            *templates,
+            *_exit_templates(env, name, clean_up, metered=metered, recorded=recorded),
+        ],
         parallelism=flows.parallelism.workflow,
         service_account_name=resources.service_account("workflow"),
         security_context=resources.pod_security(env),
@@ -67,16 +81,26 @@ def _config_parameter(env: Environment) -> Parameter:
     return Parameter(name="config", value=maps[0], enum=maps, description="ConfigMap whose key config.yaml is the pipeline's configuration")
 
 
-def _exit_templates(env: Environment) -> list[Any]:
+def _exit_templates(env: Environment, name: str, clean_up: Sequence[Any], *, metered: bool, recorded: bool) -> list[Any]:
     """The exit handler, which runs however the workflow ended."""
     arguments = {
         "workflow": "{{workflow.name}}",
         "status": "{{workflow.status}}",
         "duration_s": "{{workflow.duration}}",
         "failures": "{{workflow.failures}}",
+        # Where the step reads the Workflow to meter its pods.
+        "namespace": "{{workflow.namespace}}" if metered else "",
     }
-    task = Task(name="record-outcome", template="record-outcome", arguments={kebab(key): value for key, value in arguments.items()})
-    return [DAG(name=ON_EXIT, tasks=[task]), step_template(env, "record-outcome", tuple(arguments))]
+    unless = "'{{workflow.status}}' != 'Succeeded'"
+    given = {kebab(key): value for key, value in arguments.items()}
+    task = Task(name="record-outcome", template="record-outcome", arguments=given, when=None if recorded else unless)
+    record = step_template(env, "record-outcome", tuple(arguments))
+    if metered:
+        add_metrics(record, OF_A_RUN, when="metered", workflow=name)
+        add_metrics(record, OF_A_MONTH, when="metered")
+    # Beside the record, not before it: neither failing keeps the other from running.
+    cleaning = [Task(name=template.name, template=template.name, when=unless) for template in clean_up]
+    return [DAG(name=ON_EXIT, tasks=[task, *cleaning]), record, *clean_up]
 
 
 def _artifact_gc() -> m.WorkflowLevelArtifactGC:
@@ -91,6 +115,7 @@ def _metrics(name: str) -> m.Metrics:
     status = m.MetricLabel(key="status", value="{{workflow.status}}")
     return m.Metrics(
         prometheus=[
+            gauge("ctp_run_started_timestamp_seconds", "when the last finished run of a workflow began", STARTED, [kind, status]),
             gauge("ctp_run_duration_seconds", "duration of the last finished run of a workflow", "{{workflow.duration}}", [kind, status]),
             m.Prometheus(name="ctp_runs", help="finished runs of a workflow", labels=[kind, status], counter=m.Counter(value="1")),
         ]

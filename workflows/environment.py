@@ -74,6 +74,7 @@ class ComputeClasses(Frozen):
         shm="64Gi",
         scratch="64Gi",
         deadline_s=86400,
+        node_selector={"ctp.dev/pool": "train"},
         tolerations=(Toleration(key="nvidia.com/gpu"),),
     )
     gate: Compute = Compute(
@@ -84,9 +85,82 @@ class ComputeClasses(Frozen):
         shm="16Gi",
         scratch="32Gi",
         deadline_s=21600,
+        node_selector={"ctp.dev/pool": "gate"},
         tolerations=(Toleration(key="nvidia.com/gpu"),),
     )
     registry: Compute = Compute(cpu="250m", cpu_limit="2", memory="1Gi", deadline_s=1800)
+    # Tokenizes the dataset before a training on many nodes, and takes the digest of a whole model after it.
+    nemo: Compute = Compute(cpu="4", cpu_limit="8", memory="16Gi", scratch="8Gi", deadline_s=7200)
+
+
+class RayNode(Frozen):
+    """One pod of a RayJob. Memory is requested and limited alike.
+
+    Attributes:
+        cpu: requested cores, and at most.
+        memory: requested and at most; /dev/shm counts as memory.
+        shm: size of /dev/shm, where Ray keeps its objects.
+        scratch: size of the emptyDir on /tmp: Ray's session, logs and compiled kernels.
+        node_selector: labels that the node must have. The queue's flavors are told apart by them.
+        tolerations: taints that the pod bears.
+    """
+
+    cpu: Quantity
+    memory: Quantity
+    shm: Quantity
+    scratch: Quantity
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class Nemo(Frozen):
+    """The RayJob of a training with NeMo-RL; how many nodes and GPUs stands in `pipeline.train.nemo`.
+
+    Attributes:
+        image: target `nemo-rl` of steps/Dockerfile; needed where `pipeline.train.nemo.enabled`.
+        ray_version: Ray in that image.
+        queue: Kueue's LocalQueue.
+        priority_class: PriorityClass of the pods and WorkloadPriorityClass in the queue; empty: none.
+        efa: EFA interfaces of one worker; 0: TCP.
+        head: the pod without GPUs that runs the driver; losing it ends an attempt.
+        worker: a pod that takes a whole GPU node.
+        attempts: RayClusters in all: after a Spot interruption the next one goes on from the last checkpoint.
+        deadline_s: bound of one attempt.
+        pending_s: an attempt whose nodes have not come by then ends; waiting in the queue does not count.
+        network: environment variables of NCCL and libfabric, the same on every pod.
+    """
+
+    image: str = Field(default="", pattern=r"^([a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$")
+    ray_version: str = Field(default="2.55.1", pattern=r"^\d+\.\d+\.\d+$")
+    queue: str = "ctp-train"
+    priority_class: str = "ctp-train"
+    efa: int = Field(default=16, ge=0, le=32)
+    head: RayNode = RayNode(
+        cpu="6",
+        memory="26Gi",
+        shm="8Gi",
+        scratch="64Gi",
+        node_selector={"ctp.dev/pool": "head"},
+        tolerations=(Toleration(key="ctp.dev/pool", operator="Equal", value="head"),),
+    )
+    worker: RayNode = RayNode(
+        cpu="180",
+        memory="1800Gi",
+        shm="512Gi",
+        scratch="1Ti",
+        node_selector={"ctp.dev/pool": "train"},
+        tolerations=(Toleration(key="nvidia.com/gpu"),),
+    )
+    attempts: int = Field(default=4, ge=1, le=20)
+    deadline_s: int = Field(default=86400, ge=600, le=7 * 86400)
+    pending_s: int = Field(default=5400, ge=60, le=86400)
+    network: dict[str, str] = {
+        "FI_EFA_USE_DEVICE_RDMA": "1",
+        "FI_PROVIDER": "efa",
+        "NCCL_DEBUG": "INFO",
+        "NCCL_DEBUG_SUBSYS": "INIT,NET",
+        "NCCL_SOCKET_IFNAME": "^lo,docker,veth",
+    }
 
 
 class Schedule(Frozen):
@@ -123,7 +197,8 @@ class Schedules(Frozen):
     continuous_training: Schedule = Schedule(cron="0 5 * * 1", every_weeks=2)
     model_evaluation: Schedule = Schedule(cron="0 6 1 * *")
     table_maintenance: Schedule = Schedule(cron="0 4 * * 3")
-    release_reconcile: Schedule = Schedule(cron="*/10 * * * *")
+    cost_review: Schedule = Schedule(cron="0 6 1 1,4,7,10 *")
+    release_reconcile: Schedule = Schedule(cron="* * * * *")
 
 
 class Given(Frozen):
@@ -135,6 +210,7 @@ class Given(Frozen):
     max_cost_usd: float = Field(default=0, ge=0, description="0: no limit")
     golden: str = Field(description="the golden set: a path on the volume, or a reference with its digest")
     sources: str = Field(default="", description="trace sources beside ingest.sources, separated by commas")
+    trainer: Literal["trl", "nemo-rl"] = "trl"
 
 
 class Parallelism(Frozen):
@@ -191,6 +267,7 @@ class Workflows(Frozen):
     retries: Retries = Retries()
     keep: Keep = Keep()
     compute: ComputeClasses = ComputeClasses()
+    nemo: Nemo = Nemo()
 
 
 @dataclass(frozen=True)
@@ -200,6 +277,11 @@ class Environment:
     name: str
     workflows: Workflows
     pipeline: PipelineConfig
+
+    @property
+    def offers_nemo(self) -> bool:
+        """Whether a run may choose `trainer=nemo-rl`."""
+        return self.pipeline.train.nemo.enabled
 
 
 def load_environment(name: str, root: Path = ROOT) -> Environment:
@@ -217,4 +299,9 @@ def load_environment(name: str, root: Path = ROOT) -> Environment:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ("workflows", *first["loc"]))
         raise ConfigError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
-    return Environment(name, workflows, pipeline)
+    env = Environment(name, workflows, pipeline)
+    if env.offers_nemo and not workflows.nemo.image:
+        raise ConfigError(f"{path}: workflows.nemo.image: pipeline.train.nemo.enabled needs the image of target nemo-rl")
+    if workflows.given.trainer == "nemo-rl" and not env.offers_nemo:
+        raise ConfigError(f"{path}: workflows.given.trainer: nemo-rl needs pipeline.train.nemo.enabled")
+    return env

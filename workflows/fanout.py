@@ -43,12 +43,12 @@ def govern_templates(env: Environment) -> list[DAG | Container]:
 def label_templates(env: Environment) -> list[DAG | Container]:
     """`label`: plan the shares, one pod a share, one commit."""
     window = {"since": input_param("since"), "until": input_param("until")}
-    plan = step_template(env, "label-plan", ("traces", "since", "until"))
+    plan = step_template(env, "label-plan", ("traces", "golden", "since", "until"))
     shard = step_template(env, "label-shard", ("traces", "shard", "shards", "since", "until"))
     commit = step_template(env, "label-commit", ("traces", "shards", "since", "until"))
     traces = {"traces": task_output("plan", "traces")}
     tasks: list[Task | m.DAGTask] = [
-        Task(name="plan", template="label-plan", arguments={"traces": input_param("traces"), **window}),
+        Task(name="plan", template="label-plan", arguments={"traces": input_param("traces"), "golden": input_param("golden"), **window}),
         Task(
             name="shard",
             template="label-shard",
@@ -65,7 +65,7 @@ def label_templates(env: Environment) -> list[DAG | Container]:
     ]
     dag = DAG(
         name="label",
-        inputs=[Parameter(name="traces"), Parameter(name="since"), Parameter(name="until")],
+        inputs=[Parameter(name="traces"), Parameter(name="golden"), Parameter(name="since"), Parameter(name="until")],
         outputs=_outputs_of("label-commit", "commit"),
         tasks=tasks,
         parallelism=env.workflows.parallelism.label,

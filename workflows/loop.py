@@ -17,6 +17,7 @@ from hera.workflows.models import Template
 from steps.pipeline import PIPELINE, Stage
 from workflows.environment import Environment
 from workflows.fanout import FAN_OUT, INSTEAD, INSTEAD_OF, govern_templates, label_templates
+from workflows.nemo import EITHER, train_templates
 from workflows.templates import approval_template, kebab, step_template, task_output
 
 AnyTemplate = Container | Suspend | Template
@@ -110,11 +111,19 @@ class Loop:
                 origin = stage.inputs[INSTEAD_OF[stage.name]].partition(".")[0]
                 arguments |= {name: self.ref(f"{origin}.{output}") for name, output in INSTEAD[stage.name].items()}
             self.templates += govern_templates(self.env) if stage.name == "govern" else label_templates(self.env)
+        elif self._either(stage):
+            self.templates += train_templates(self.env, tuple(arguments))
+            arguments["trainer"] = self.given["run.trainer"]
         else:
             self.templates.append(step_template(self.env, stage.step, tuple(arguments)))
-        self._task(stage.name, stage.name if stage.name in FAN_OUT else stage.step, self._after(needs), guards, arguments)
+        template = stage.name if stage.name in FAN_OUT else EITHER if self._either(stage) else stage.step
+        self._task(stage.name, template, self._after(needs), guards, arguments)
         if any(later.when and later.when.stage == stage.name for later in PIPELINE):
             self._add_rejection(stage.name, stage.name, "phase", "Successful", "the pipeline")
+
+    def _either(self, stage: Stage) -> bool:
+        """Whether the run's `trainer` decides what the stage runs; where there is only one, it is the step's pod."""
+        return stage.step == "train" and self.env.offers_nemo
 
     def _after(self, needs: tuple[str, ...]) -> tuple[str, ...]:
         approvals = {stage.name for stage in PIPELINE if stage.is_approval}
@@ -144,7 +153,8 @@ class Loop:
 
     def _add_estimate(self, after: tuple[str, ...], guards: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the training will cost; above the limit the run ends here."""
-        arguments = {"pairs": self.ref("curate.pairs"), "method": self.ref("run.method"), "max_cost_usd": self.given["run.max_cost_usd"]}
+        arguments = {"pairs": self.ref("curate.pairs"), "method": self.ref("run.method"), "trainer": self.given["run.trainer"]}
+        arguments["max_cost_usd"] = self.given["run.max_cost_usd"]
         self.templates.append(step_template(self.env, "estimate", tuple(arguments)))
         self._task("estimate", "estimate", after, guards, arguments)
         self._add_rejection("estimate", "estimate", "phase", "Successful", "the pipeline")

@@ -10,9 +10,7 @@ from hera.workflows import Parameter
 
 from workflows.environment import Environment
 
-# What `ctp step train` can do. The renderer has no other trainer to offer.
 METHODS = ["dpo", "grpo"]
-TRAINERS = ["trl"]
 
 
 def window_days(env: Environment) -> Parameter:
@@ -30,9 +28,11 @@ def method(env: Environment) -> Parameter:
     )
 
 
-def trainer() -> Parameter:
-    """Trainer."""
-    return Parameter(name="trainer", value=TRAINERS[0], enum=TRAINERS, description="trl: one pod, which goes on from its last checkpoint")
+def trainer(env: Environment) -> Parameter:
+    """Trainer: NeMo-RL only where there are nodes for it."""
+    offered = ["trl", "nemo-rl"] if env.offers_nemo else ["trl"]
+    text = "trl: one pod" + (", nemo-rl: many nodes" if env.offers_nemo else "") + "; goes on from its last checkpoint"
+    return Parameter(name="trainer", value=env.workflows.given.trainer, enum=offered, description=text)
 
 
 def base_model(env: Environment) -> Parameter:
@@ -61,7 +61,7 @@ def sources(env: Environment) -> Parameter:
 
 def of_training(env: Environment) -> list[Parameter]:
     """What every workflow that trains may be told."""
-    return [window_days(env), method(env), trainer(), base_model(env), max_cost_usd(env), golden(env), sources(env)]
+    return [window_days(env), method(env), trainer(env), base_model(env), max_cost_usd(env), golden(env), sources(env)]
 
 
 def required(name: str, description: str) -> Parameter:

@@ -1,4 +1,8 @@
-"""Write `workflows/rendered/<env>/*.yaml`, which Argo CD syncs: `python -m workflows.render [--check]`.
+"""Write what is generated: `python -m workflows.render [--check]`.
+
+These are `workflows/rendered/<env>/*.yaml`, which Argo CD syncs, and below
+`charts/environments/<env>/`: `derived.yaml`, which the charts read, and what a team gives to AWS
+(`iam/`, `s3-lifecycle.json`); and the dashboards of `charts/observability`.
 
 The output depends on nothing but the sources and the environments' values: the same bytes on
 every machine, whatever the hash seed.
@@ -14,8 +18,22 @@ from typing import Any
 import yaml
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
+from steps.access import iam
+from steps.core.files import write_atomic
 from steps.errors import PipelineError
-from workflows import backfill, continuous_training, model_evaluation, reward_label, single_step, trace_ingest, train_and_release
+from steps.registry import lifecycle
+from steps.release import derived
+from workflows import (
+    backfill,
+    continuous_training,
+    cost_review,
+    dashboards,
+    model_evaluation,
+    reward_label,
+    single_step,
+    trace_ingest,
+    train_and_release,
+)
 from workflows.documents import cron_workflow
 from workflows.environment import ENVIRONMENTS, ROOT, Environment, load_environment
 
@@ -32,6 +50,7 @@ TEMPLATES: tuple[Callable[[Environment], WorkflowTemplate], ...] = (
     single_step.reward_backtest,
     single_step.release_reconcile,
     model_evaluation.build,
+    cost_review.build,
 )
 # Field of `Schedules` -> the WorkflowTemplate that it starts.
 SCHEDULED: dict[str, str] = {
@@ -41,6 +60,7 @@ SCHEDULED: dict[str, str] = {
     "model_evaluation": "model-evaluation",
     "table_maintenance": "table-maintenance",
     "release_reconcile": "release-reconcile",
+    "cost_review": "cost-review",
 }
 
 
@@ -96,6 +116,33 @@ def write(environment: str, texts: dict[str, str], root: Path = ROOT) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
+def beside_values(env: Environment) -> dict[str, str]:
+    """Path inside the repository -> text, of what is generated below charts/environments.
+
+    Raises:
+        ConfigError: the values do not fit together.
+    """
+    texts = {derived.derived_path(env.name): derived.derived_text(env.pipeline), **iam.generated(env.name, ROOT)}
+    if env.name in lifecycle.ENVIRONMENTS:
+        texts[lifecycle.path_of(env.name, ROOT).relative_to(ROOT).as_posix()] = lifecycle.text_of(env.name, ROOT)
+    return texts
+
+
+def settle(name: str, texts: dict[str, str], *, check: bool) -> list[str]:
+    """Paths that differ from what they should be, or should not be there; without `check` they are put right."""
+    different = []
+    for path in sorted({*texts, *iam.present(name, ROOT)}):
+        file = ROOT / path
+        if path in texts and file.is_file() and file.read_text(encoding="utf-8") == texts[path]:
+            continue
+        different.append(path)
+        if not check and path in texts:
+            write_atomic(file, texts[path])
+        elif not check:
+            file.unlink()
+    return different
+
+
 def main(arguments: list[str]) -> int:
     """Render all environments, or with `--check` only say what is stale."""
     check = arguments == ["--check"]
@@ -105,13 +152,18 @@ def main(arguments: list[str]) -> int:
     different = []
     for name in ENVIRONMENTS:
         try:
-            texts = render(load_environment(name))
+            env = load_environment(name)
+            texts, beside = render(env), beside_values(env)
         except PipelineError as error:
             print(f"{error.headline}: {error}", file=sys.stderr)  # noqa: T201
             return error.exit_code
         different += [f"workflows/rendered/{name}/{file}" for file in stale(name, texts)]
+        different += settle(name, beside, check=check)
         if not check:
             write(name, texts)
+    different += dashboards.stale(ROOT)
+    if not check:
+        dashboards.write(ROOT)
     for path in different:
         print(f"{'stale' if check else 'written'}: {path}")  # noqa: T201
     if check and different:

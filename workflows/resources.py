@@ -17,8 +17,8 @@ WORKDIR = "/data/ctp"
 RESULT_FILE = "/tmp/ctp/result.json"  # noqa: S108 - an emptyDir of the pod's own
 OUTPUTS = "/tmp/ctp/outputs"  # noqa: S108
 
-Duty = Literal["workflow", "ingest", "label", "train", "gate", "registry", "release", "maintenance", "erase"]
-Kind = Literal["control", "data", "judge", "train", "gate", "registry"]
+Duty = Literal["workflow", "ingest", "label", "train", "launch", "gate", "registry", "release", "maintenance", "erase"]
+Kind = Literal["control", "data", "judge", "train", "gate", "registry", "nemo"]
 
 
 class Role(NamedTuple):
@@ -45,6 +45,8 @@ ROLES: dict[str, Role] = {
     "approve": Role("workflow", "registry"),
     "reject": Role("workflow", "control"),
     "train": Role("train", "train"),
+    "nemo-prepare": Role("train", "nemo"),
+    "nemo-collect": Role("train", "nemo"),
     "gate": Role("gate", "gate"),
     "register": Role("registry", "registry"),
     "release": Role("release", "control"),
@@ -52,6 +54,7 @@ ROLES: dict[str, Role] = {
     "maintain": Role("maintenance", "data"),
     "erase": Role("erase", "data"),
     "record-outcome": Role("workflow", "control"),
+    "cost-review": Role("workflow", "registry"),
 }
 
 
@@ -67,9 +70,9 @@ def compute_of(env: Environment, kind: Kind) -> Compute:
 
 
 def image_of(env: Environment, kind: Kind) -> str:
-    """Training and gate load models: they need the image that holds torch."""
+    """Training and gate load models or tokenizers: they need the image that holds torch."""
     flows = env.workflows
-    return (flows.train_image or flows.image) if kind in ("train", "gate") else flows.image
+    return (flows.train_image or flows.image) if kind in ("train", "gate", "nemo") else flows.image
 
 
 def requirements(compute: Compute) -> m.ResourceRequirements:

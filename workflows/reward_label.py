@@ -18,11 +18,12 @@ CHECKED = ("window_days",)
 def build(env: Environment) -> WorkflowTemplate:
     """The WorkflowTemplate."""
     check = Task(name="check-params", template="check-params", arguments={"window-days": workflow_param("window-days")})
-    resolve = Task(name="resolve", template="resolve", depends="check-params.Succeeded")
+    resolve = Task(name="resolve", template="resolve", depends="check-params.Succeeded", arguments={"golden": workflow_param("golden")})
     given = {
         "run.since": task_output("check-params", "since"),
         "run.until": task_output("check-params", "until"),
         "govern.traces": task_output("resolve", "traces"),
+        "run.golden": task_output("resolve", "golden"),
     }
     loop = Loop(env, given, roots=("resolve",)).add(tuple(stage for stage in PIPELINE if stage.name == "label"))
     return workflow_template(
@@ -30,6 +31,6 @@ def build(env: Environment) -> WorkflowTemplate:
         NAME,
         "Label the traces of the window with Ragas and the judge; what has a label is not asked again.",
         [check, resolve, *loop.tasks],
-        [step_template(env, "check-params", CHECKED), step_template(env, "resolve", ()), *loop.templates],
-        [parameters.window_days(env)],
+        [step_template(env, "check-params", CHECKED), step_template(env, "resolve", ("golden",)), *loop.templates],
+        [parameters.window_days(env), parameters.golden(env)],
     )

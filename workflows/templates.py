@@ -13,7 +13,9 @@ from hera.workflows import models as m
 from steps.catalog import find_step
 from steps.errors import ConfigError
 from workflows import resources
+from workflows.cost_metrics import RECORDED, REVIEWED
 from workflows.environment import Environment
+from workflows.stage_metrics import OF_A_STAGE, shown_by
 
 # Fields of a step's result that other nodes, people or metrics read. The whole result may hold a
 # training curve or examples with text: it stays in its file, and in the artifact repository where there is one.
@@ -23,23 +25,26 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "ingest": ("plan", "unit_ids", "files"),
     "backfill": ("plan", "unit_ids", "files"),
     "govern-shard": ("manifest", "kept"),
-    "govern-commit": ("traces", "snapshot_id", "read", "written", "stopped", "quarantined"),
+    "govern-commit": ("traces", "snapshot_id", "read", "written", "stopped", "quarantined", *shown_by("govern-commit")),
     "label-plan": ("shards", "traces", "unlabelled", "policy_version"),
     "label-shard": ("manifest", "labelled"),
     "label-commit": ("labels", "policy_version", "mean_score", "labelled", "unscored"),
     "backtest": ("compared", "mean_old", "mean_new", "shift", "rank_correlation", "pairs_flipped", "report"),
     "curate": ("phase", "reason", "dataset", "digest", "snapshot_id", "pairs", "prompts"),
-    "estimate": ("phase", "reason", "gpu_hours", "cpu_core_hours", "usd", "config_hash"),
+    "estimate": ("phase", "reason", "gpu_hours", "cpu_core_hours", "usd", "month_usd", "config_hash"),
     "approve": ("decision", "phase", "by", "at", "digest", "reason"),
     "reject": (),
     "train": ("model", "method", "steps", "seconds"),
-    "gate": ("phase", "reason", "metrics", "verdict"),
-    "register": ("model",),
+    "nemo-prepare": ("key", "needed", "steps", "rows"),
+    "nemo-collect": ("model", "method", "steps", "seconds"),
+    "gate": ("phase", "reason", "metrics", "verdict", *shown_by("gate")),
+    "register": ("model", "artifact"),
     "release": ("commit", "changed"),
     "reconcile": ("action", "reason", "champion", "pinned"),
-    "maintain": ("retired_traces", "compacted", "expired_snapshots", "deleted_files", "freed_bytes"),
-    "erase": ("complete", "traces", "pending_files", "models", "next_step"),
-    "record-outcome": ("outcome", "recorded", "notified"),
+    "maintain": ("retired_traces", "compacted", "expired_snapshots", "deleted_files", "freed_bytes", *shown_by("maintain")),
+    "erase": ("complete", "traces", "pending_files", "models", "next_step", *shown_by("erase")),
+    "record-outcome": ("outcome", "recorded", "notified", *RECORDED),
+    "cost-review": ("quarter", "statement", "report", "page", *REVIEWED),
 }
 
 # The output that counts rows, for the metric `ctp_stage_rows`.
@@ -51,13 +56,14 @@ ROWS: dict[str, str] = {
     "label-shard": "labelled",
     "label-commit": "labelled",
     "curate": "pairs",
+    "nemo-prepare": "rows",
     "backtest": "compared",
     "maintain": "retired_traces",
     "erase": "traces",
 }
 
-LAKE_COMMIT, RELEASE = "ctp-lake-commit", "ctp-release"
-# Held while a pod of the step works, across all workflows of the namespace.
+LAKE_COMMIT, RELEASE, NEMO_RL = "ctp-lake-commit", "ctp-release", "ctp-nemo-rl"
+# Held while a template works, across all workflows of the namespace.
 MUTEXES: dict[str, str] = {
     "govern-commit": LAKE_COMMIT,
     "label-commit": LAKE_COMMIT,
@@ -65,6 +71,8 @@ MUTEXES: dict[str, str] = {
     "erase": LAKE_COMMIT,
     "release": RELEASE,
     "reconcile": RELEASE,
+    # Two trainings of the same content would write the same checkpoints.
+    "train-nemo-rl": NEMO_RL,
 }
 # Steps that another attempt cannot help: their failing is what they are for.
 NEVER_RETRIED = frozenset({"reject"})
@@ -123,6 +131,8 @@ def step_template(env: Environment, step: str, inputs: Sequence[str]) -> Contain
         inputs=[Parameter(name=kebab(name)) for name in inputs],
         outputs=[*_outputs(step), *_artifacts(env, step)],
         resources=resources.requirements(compute),
+        # Recorded with every model that the step registers.
+        env=[m.EnvVar(name="CTP_IMAGE", value=resources.image_of(env, role.kind))],
         security_context=resources.container_security(),
         service_account_name=resources.service_account(role.duty),
         volumes=resources.own_volumes(compute, role.duty),
@@ -193,12 +203,16 @@ def _metrics(step: str) -> m.Metrics:
     if step == "estimate":
         usd = "{{outputs.parameters.usd}}"
         metrics.append(gauge("ctp_train_estimated_cost_usd", "estimated cost of the newest training", usd, [stage], when=succeeded))
+    for item in OF_A_STAGE.get(step, ()):
+        own = [m.MetricLabel(key=key, value=text) for key, text in item.labels]
+        value = f"{{{{outputs.parameters.{kebab(item.field)}}}}}"
+        metrics.append(gauge(item.name, item.help, value, own, when=succeeded))
     return m.Metrics(prometheus=metrics)
 
 
 def gauge(name: str, help_text: str, value: str, metric_labels: list[m.MetricLabel], *, when: str | None = None) -> m.Prometheus:
     """A gauge that is set once, at the end."""
-    return m.Prometheus(name=name, help=help_text, labels=metric_labels, when=when, gauge=m.Gauge(realtime=False, value=value))
+    return m.Prometheus(name=name, help=help_text, labels=metric_labels or None, when=when, gauge=m.Gauge(realtime=False, value=value))
 
 
 # What a person gives at an approval: (name, default, enum, description).

@@ -10,6 +10,7 @@ from workflows.continuous_training import given, prelude
 from workflows.documents import workflow_template
 from workflows.environment import Environment
 from workflows.loop import Loop
+from workflows.nemo import clean_up_templates
 from workflows.templates import task_output
 
 NAME = "train-and-release"
@@ -27,4 +28,5 @@ def build(env: Environment) -> WorkflowTemplate:
         [*tasks, *loop.tasks],
         [*templates, *loop.templates],
         parameters.of_training(env),
+        clean_up=clean_up_templates(env),
     )

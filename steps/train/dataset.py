@@ -91,15 +91,16 @@ def read_rows(path: Path, kind: Literal["pair", "prompt"]) -> list[Row]:
     return rows
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, prompt: bool) -> int:
-    return len(tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=False))
+def _tokens(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, prompt: bool, **template: Any) -> int:
+    return len(tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=False, **template))
 
 
-def fit_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_tokens: int, answer_tokens: int) -> TrainRows:
+def fit_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_tokens: int, answer_tokens: int, **template: Any) -> TrainRows:
     """Conversational rows for the trainer, without those longer than `max_tokens` (prompt and answer together).
 
     Cutting a prompt would train on a question without its contexts, so a long row is
     left out and counted. For prompts `answer_tokens` are reserved for the sampled answer.
+    `template` is for the chat template, such as `enable_thinking`.
 
     Raises:
         DataError: nothing is left.
@@ -110,13 +111,13 @@ def fit_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_tokens: in
         fitted: dict[str, Any] = {"prompt": messages}
         if isinstance(row, PairRow):
             answers = [[{"role": "assistant", "content": text}] for text in (row.chosen, row.rejected)]
-            length = max(_tokens(tokenizer, messages + answer, prompt=False) for answer in answers)
+            length = max(_tokens(tokenizer, messages + answer, prompt=False, **template) for answer in answers)
             fitted |= {"chosen": answers[0], "rejected": answers[1]}
         else:
-            length = _tokens(tokenizer, messages, prompt=True) + answer_tokens
+            length = _tokens(tokenizer, messages, prompt=True, **template) + answer_tokens
             fitted |= {"question": row.question, "contexts": row.contexts}
         if length <= max_tokens:
             kept.append(fitted)
     if not kept:
-        raise DataError(f"every row is longer than {max_tokens} tokens: raise train.max_length_tokens")
+        raise DataError(f"every row is longer than {max_tokens} tokens: raise train.max_length_tokens (train.nemo.max_length_tokens)")
     return TrainRows(kept, len(rows) - len(kept))

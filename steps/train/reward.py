@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from steps.config import PipelineConfig
+    from steps.config import PipelineConfig, RewardWeights
     from steps.label.metrics import Scorer, Scores
     from steps.train.grpo import Reward
 
@@ -40,26 +40,30 @@ async def _score_all(scorer: Scorer, asked: list[Asked]) -> list[Scores]:
     return [found[str(number)] for number in range(len(asked))]
 
 
-@contextlib.contextmanager
-def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
-    """A reward function over `config.reward_judge`, weighted as labels are.
+def reward_of(scores: Scores, weights: RewardWeights) -> float:
+    """The reward of one scored answer, 0-1.
 
     An answer that cannot be scored (empty, no sentence) is worth 0.0: when labelling,
-    such a trace is left out, but a policy must not learn to produce them. Repeated
-    answers are scored once.
+    such a trace is left out, but a policy must not learn to produce them.
+    """
+    from steps.label.reward import COMPONENTS, final_score
+
+    return final_score({name: getattr(scores, name) for name in COMPONENTS}, weights) or 0.0
+
+
+@contextlib.contextmanager
+def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
+    """A reward function over `config.reward_judge`, weighted as labels are. Repeated answers are scored once.
 
     Raises:
         TransientError: when called, the judge cannot be reached.
         ConfigError: no judge is configured.
     """
     from steps.label.metrics import Scorer
-    from steps.label.reward import COMPONENTS, final_score, weighted
+    from steps.label.reward import weighted
 
     weights = config.label.weights
     memo: dict[Asked, float] = {}
-
-    def final(scores: Scores) -> float:
-        return final_score({name: getattr(scores, name) for name in COMPONENTS}, weights) or 0.0
 
     with _event_loop() as loop, contextlib.ExitStack() as stack:
         scorer = Scorer(config.reward_judge, metrics=tuple(weighted(weights)))
@@ -71,7 +75,7 @@ def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
             new = [case for case in dict.fromkeys(asked) if case not in memo]
             if new:
                 scores = asyncio.run_coroutine_threadsafe(_score_all(scorer, new), loop).result()
-                memo.update(zip(new, map(final, scores), strict=True))
+                memo.update(zip(new, (reward_of(found, weights) for found in scores), strict=True))
             return [memo[case] for case in asked]
 
         yield reward

@@ -68,20 +68,29 @@ def train_key(params: Params, ctx: StepContext) -> str:
     return sha256_text(canonical_json([params.dataset.sha256, params.base.sha256, params.method, settings]))[:16]
 
 
-def _checked_inputs(params: Params) -> tuple[Path, Path]:
-    """The dataset file and the base folder, proven to be what the references say."""
-    digest = params.dataset.sha256
-    if params.approved_digest and params.approved_digest.removeprefix("sha256:") != digest:
-        raise DataError(f"dataset {digest[:12]} is not the approved {params.approved_digest[:19]}: approve this dataset, then train again")
-    dataset, base = Path(params.dataset.local_path()), Path(params.base.local_path())
+def checked_inputs(curated: ArtifactRef, start: ArtifactRef, approved_digest: str) -> tuple[Path, Path]:
+    """The dataset file and the base folder, proven to be what the references say.
+
+    Args:
+        curated: the dataset.
+        start: the base model.
+        approved_digest: SHA-256 of the dataset that a person approved; empty when nobody had to.
+
+    Raises:
+        DataError: the dataset is not the approved one, or an input is missing or changed.
+    """
+    digest = curated.sha256
+    if approved_digest and approved_digest.removeprefix("sha256:") != digest:
+        raise DataError(f"dataset {digest[:12]} is not the approved {approved_digest[:19]}: approve this dataset, then train again")
+    dataset, base = Path(curated.local_path()), Path(start.local_path())
     if not dataset.is_file():
         raise DataError(f"{dataset}: the dataset file does not exist: run curate again")
     if sha256_file(dataset) != digest:
         raise DataError(f"{dataset}: the file changed after it was curated (SHA-256 differs from {digest[:12]}): run curate again")
     if not base.is_dir():
         raise DataError(f"{base}: the base model folder does not exist: give --base an existing Hugging Face folder")
-    if sha256_tree(base) != params.base.sha256:
-        raise DataError(f"{base}: the model folder is not the one referred to (digest differs from {params.base.sha256[:12]})")
+    if sha256_tree(base) != start.sha256:
+        raise DataError(f"{base}: the model folder is not the one referred to (digest differs from {start.sha256[:12]})")
     return dataset, base
 
 
@@ -121,7 +130,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         DataError: the dataset is not the approved one, an input changed since it was referred to, or holds no usable row.
     """
-    dataset, base = _checked_inputs(params)
+    dataset, base = checked_inputs(params.dataset, params.base, params.approved_digest)
     key = train_key(params, ctx)
     target = ctx.artifacts / "models" / key
     record = ctx.artifacts / "models" / f"{key}.json"

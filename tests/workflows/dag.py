@@ -10,7 +10,8 @@ steps.go (shouldExecute) at v4.1.2.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from .rendered import Document, needed_by, tasks
 
@@ -40,7 +41,7 @@ def _is(word: str, states: dict[str, str]) -> bool:
     return states[task] == state
 
 
-def is_true(when: str, outputs: dict[str, Outputs]) -> bool:
+def is_true(when: str, outputs: dict[str, Outputs], inputs: Mapping[str, str] = MappingProxyType({})) -> bool:
     """Evaluate a `when`: comparisons of quoted texts joined by &&, after textual substitution, as Argo does."""
     if not when:
         return True
@@ -51,7 +52,8 @@ def is_true(when: str, outputs: dict[str, Outputs]) -> bool:
         except KeyError:
             raise Unresolved(match[0]) from None
 
-    text = re.sub(r"\{\{tasks\.([\w-]+)\.outputs\.parameters\.([\w-]+)\}\}", value, when)
+    text = re.sub(r"\{\{inputs\.parameters\.([\w-]+)\}\}", lambda match: inputs[match[1]], when)
+    text = re.sub(r"\{\{tasks\.([\w-]+)\.outputs\.parameters\.([\w-]+)\}\}", value, text)
     result = True
     for part in re.split(r"\s*&&\s*", text):
         match = re.fullmatch(r"'([^']*)' (==|!=) '([^']*)'", part)
@@ -60,7 +62,36 @@ def is_true(when: str, outputs: dict[str, Outputs]) -> bool:
     return result
 
 
-def run(template: Document, end: Callable[[str, Document], Ends]) -> dict[str, str]:
+def chosen(expression: str, outputs: dict[str, Outputs], inputs: Mapping[str, str]) -> str:
+    """Evaluate a `valueFrom.expression` of the one form that we use; only the branch that is taken is looked at."""
+    branch = r"tasks\.([a-z]+)\.outputs\.parameters\.([a-z]+)"
+    match = re.fullmatch(rf"inputs\.parameters\.([a-z]+) == '([\w-]+)' \? {branch} : {branch}", expression)
+    assert match, f"not understood: {expression}"
+    task, name = match.group(3, 4) if inputs[match[1]] == match[2] else match.group(5, 6)
+    try:
+        return outputs[task][name]
+    except KeyError:
+        raise Unresolved(expression) from None
+
+
+def phase(template: Document, states: dict[str, str]) -> str:
+    """How a DAG ends: by the tasks that nothing waits for; one that never ran takes over what it waited for.
+
+    Source: workflow/controller/dag.go (assessDAGPhase) at v4.1.2.
+    """
+    all_tasks = tasks(template)
+    leaves = all_tasks.keys() - {need for task in all_tasks.values() for need in needed_by(task)}
+
+    def branch(name: str) -> set[str]:
+        if states[name] in ("Skipped", "Omitted"):
+            return {state for need in needed_by(all_tasks[name]) for state in branch(need)}
+        return {states[name]}
+
+    ends = {state for leaf in leaves for state in branch(leaf)}
+    return "Failed" if ends & {"Failed", "Errored"} else "Succeeded"
+
+
+def run(template: Document, end: Callable[[str, Document], Ends], inputs: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Walk a DAG to its end: task -> state. `end` says how a task that starts ends, and with which outputs."""
     all_tasks, states, outputs = tasks(template), {}, {}
     while len(states) < len(all_tasks):
@@ -70,7 +101,7 @@ def run(template: Document, end: Callable[[str, Document], Ends]) -> dict[str, s
             task = all_tasks[name]
             if not holds(task.get("depends", ""), states):
                 states[name] = "Omitted"
-            elif not is_true(task.get("when", ""), outputs):
+            elif not is_true(task.get("when", ""), outputs, inputs):
                 states[name] = "Skipped"
             else:
                 states[name], outputs[name] = end(name, task)

@@ -72,12 +72,18 @@ class Cluster:
             assert needed_by(task) <= states.keys(), "tasks stand in the order in which they may run"
             if {"Failed"} & set(states.values()) or not dag.holds(task.get("depends", ""), states):
                 states[name] = "Omitted"
-            elif not dag.is_true(task.get("when", ""), outputs):
+            elif not dag.is_true(self.fill(task.get("when", ""), scope | self._known(outputs)), outputs):
                 states[name] = "Skipped"
             else:
                 states[name], outputs[name] = self._task(task, scope | self._known(outputs))
         known = self._known(outputs)
-        given = {key: self.fill(item["valueFrom"]["parameter"], known) for key, item in parameters(template, "outputs").items()}
+        inputs = {name.removeprefix("inputs.parameters."): value for name, value in scope.items()}
+        given = {
+            key: dag.chosen(item["valueFrom"]["expression"], outputs, inputs)
+            if "expression" in item["valueFrom"]
+            else self.fill(item["valueFrom"]["parameter"], known)
+            for key, item in parameters(template, "outputs").items()
+        }
         return ("Failed" if "Failed" in states.values() else "Succeeded"), given
 
     @staticmethod

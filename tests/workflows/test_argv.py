@@ -35,13 +35,16 @@ SAMPLES = {
     "failures": '"[{\\"displayName\\":\\"x\\"}]"',
     "gate-phase": "Successful",
     "golden": ARTIFACT,
+    "key": "0123456789abcdef",
     "labels": "ctp.labels@7",
     "max-cost-usd": "0",
     "method": "dpo",
     "model": ARTIFACT,
+    "namespace": "training-pipeline",
     "pairs": "64",
     "policy": '{"label": {"weights": {"judge": 0.6}}}',
     "policy-version": "p1",
+    "quarter": "2026-Q2",
     "reason": 'because "of" == this',
     "requested-by": "somebody",
     "sample": "500",
@@ -79,6 +82,7 @@ MAY_BE_EMPTY = {
 MAY_BE_EMPTY |= {("backfill", "sources"), ("maintain", "today"), ("gate", "champion-url"), ("gate", "candidate-url")}
 MAY_BE_EMPTY |= {(step, name) for step in ("curate", "label-plan", "label-shard", "label-commit") for name in ("since", "until")}
 MAY_BE_EMPTY |= {("approve", "reason"), ("reject", "by"), ("record-outcome", "failures")}
+MAY_BE_EMPTY |= {("record-outcome", "namespace"), ("cost-review", "quarter")}
 
 
 def parsed(template, empty=frozenset()):

@@ -8,6 +8,7 @@ import pytest
 
 from steps.pipeline import PIPELINE
 from workflows.fanout import FAN_OUT, INSTEAD, INSTEAD_OF
+from workflows.nemo import EITHER
 from workflows.render import TEMPLATES
 
 from .rendered import ENVIRONMENTS, before, parameters, tasks, templates
@@ -16,7 +17,7 @@ from .test_release import walk
 APPROVALS = {stage.name for stage in PIPELINE if stage.is_approval}
 # Where the loop's own inputs come from in a workflow.
 RUN = {
-    **{name: f"{{{{tasks.check-params.outputs.parameters.{name}}}}}" for name in ("since", "until", "method")},
+    **{name: f"{{{{tasks.check-params.outputs.parameters.{name}}}}}" for name in ("since", "until", "method", "trainer")},
     **{
         name: f"{{{{tasks.resolve.outputs.parameters.{name.replace('_', '-')}}}}}"
         for name in ("golden", "champion", "champion_artifact", "base")
@@ -65,6 +66,8 @@ def test_bindings_agree(environment):
             replaced = stage.inputs[INSTEAD_OF[stage.name]].partition(".")[0]
             del expected[INSTEAD_OF[stage.name]]
             expected |= {name: bound(f"{replaced}.{output}") for name, output in INSTEAD[stage.name].items()}
+        if all_tasks[stage.name]["template"] == EITHER:
+            expected["trainer"] = bound("run.trainer")
         assert given == expected, stage.name
 
 
@@ -77,6 +80,10 @@ def test_steps_agree(environment):
             assert "suspend" in template
         elif stage.name in FAN_OUT:
             assert {task["template"] for task in template["dag"]["tasks"]} == set(FAN_OUT[stage.name])
+        elif template["name"] == EITHER:
+            assert stage.step == "train" and environment != "kind"
+            either = tasks(template)
+            assert either["trl"]["template"] == stage.step and set(tasks(every[either["nemo"]["template"]])) >= {"prepare", "collect"}
         else:
             assert template["container"]["args"][:2] == ["step", stage.step]
 
@@ -108,7 +115,9 @@ def test_a_decision_is_bound_to_the_content_that_is_used():
     all_tasks = tasks(templates("production", "continuous-training")["main"])
     value = lambda task, name: parameters(all_tasks[task], "arguments")[name]["value"]  # noqa: E731
     assert value("record-approve-train", "digest") == "{{tasks.curate.outputs.parameters.digest}}"
-    assert value("record-approve-deploy", "digest") == value("release", "artifact") == "{{tasks.train.outputs.parameters.model}}"
+    assert value("record-approve-deploy", "digest") == value("register", "model") == "{{tasks.train.outputs.parameters.model}}"
+    # The registered files, wherever the model store has them: release compares their digest with the approved one.
+    assert value("release", "artifact") == "{{tasks.register.outputs.parameters.artifact}}"
     for stage, record in (("train", "record-approve-train"), ("release", "record-approve-deploy")):
         assert value(stage, "approved-digest") == f"{{{{tasks.{record}.outputs.parameters.digest}}}}"
 

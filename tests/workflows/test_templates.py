@@ -8,7 +8,7 @@ import pytest
 
 from steps.errors import EXIT_TRANSIENT
 from workflows.resources import ROLES
-from workflows.templates import LAKE_COMMIT, MUTEXES, RELEASE
+from workflows.templates import LAKE_COMMIT, MUTEXES, NEMO_RL, RELEASE
 
 from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, containers, environment_of, templates, workflow_templates
 
@@ -18,10 +18,10 @@ PODS = pytest.mark.parametrize(
 )
 # Who may do what: written out here so that a change of a role is seen twice.
 ACCOUNTS = {
-    "ctp-workflow": {"check-params", "estimate", "approve", "reject", "record-outcome"},
+    "ctp-workflow": {"check-params", "estimate", "approve", "reject", "record-outcome", "cost-review"},
     "ctp-ingest": {"ingest", "backfill", "govern-shard", "govern-commit"},
     "ctp-label": {"label-plan", "label-shard", "label-commit", "curate", "backtest"},
-    "ctp-train": {"train"},
+    "ctp-train": {"train", "nemo-prepare", "nemo-collect"},
     "ctp-gate": {"gate"},
     "ctp-registry": {"register", "resolve"},
     "ctp-release": {"release", "reconcile"},
@@ -34,7 +34,8 @@ ACCOUNTS = {
 def test_image_and_command(environment, workflow, template):
     flows = environment_of(environment).workflows
     container = template["container"]
-    wanted = flows.train_image if template["name"] in ("train", "gate") and flows.train_image else flows.image
+    heavy = template["name"] in ("train", "gate", "nemo-prepare", "nemo-collect")
+    wanted = flows.train_image if heavy and flows.train_image else flows.image
     assert container["image"] == wanted and not container["image"].startswith("python")
     assert container["command"] == ["ctp"] and all(isinstance(word, str) for word in container["args"])
     assert not {"sh", "bash", "-c"} & set(container["args"])
@@ -143,7 +144,7 @@ def test_what_writes_the_lake_or_the_pin_works_alone(environment, workflow):
     for name, template in templates(environment, workflow).items():
         held = [item["name"] for item in template.get("synchronization", {}).get("mutexes", [])]
         assert held == ([MUTEXES[name]] if name in MUTEXES else [])
-    assert {LAKE_COMMIT, RELEASE} == set(MUTEXES.values()) and {"govern-commit", "label-commit", "release"} <= MUTEXES.keys()
+    assert {LAKE_COMMIT, RELEASE, NEMO_RL} == set(MUTEXES.values()) and {"govern-commit", "label-commit", "release"} <= MUTEXES.keys()
 
 
 @pytest.mark.parametrize(("environment", "workflow"), EVERY_WORKFLOW)
@@ -154,9 +155,11 @@ def test_the_workflow_ends_and_cleans_up(environment, workflow):
     assert templates(environment, workflow)[spec["onExit"]]["dag"]["tasks"][0]["template"] == "record-outcome"
     kept = environment != "kind"
     assert spec.get("archiveLogs", False) is kept and ("artifactGC" in spec) is kept
-    assert {"ctp_run_duration_seconds", "ctp_runs"} == {item["name"] for item in spec["metrics"]["prometheus"]}
+    assert {"ctp_run_started_timestamp_seconds", "ctp_run_duration_seconds", "ctp_runs"} == {
+        item["name"] for item in spec["metrics"]["prometheus"]
+    }
     for template in templates(environment, workflow).values():
-        assert ("activeDeadlineSeconds" in template) == ("container" in template), (
+        assert ("activeDeadlineSeconds" in template) == ("container" in template or "resource" in template), (
             "Argo allows it on leaves; an approval waits as long as the workflow may"
         )
 

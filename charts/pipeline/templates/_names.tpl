@@ -23,6 +23,13 @@ matchExpressions:
     values: [label, gate]
 {{- end }}
 
+{{- /* Pods of a RayJob: made by KubeRay from workflows/rayjob.py, so Argo's label is not on them. */ -}}
+{{- define "pipeline.rayPods" -}}
+matchLabels:
+  app.kubernetes.io/part-of: ctp
+  ray.io/is-ray-node: "yes"
+{{- end }}
+
 {{- define "pipeline.judgeLabels" -}}
 app.kubernetes.io/name: ctp-judge
 app.kubernetes.io/component: judge
