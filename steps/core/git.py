@@ -12,7 +12,15 @@ from steps.errors import AccessError, ConfigError, DataError, PipelineError, Tra
 
 # What a calling git hook or a developer's shell sets would redirect every command to another repository.
 _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX")
-_ACCESS = ("Authentication failed", "Permission denied", "could not read Username", "could not read Password", "403", "access denied")
+_ACCESS = (
+    "Authentication failed",
+    "Permission denied",
+    "Host key verification failed",
+    "could not read Username",
+    "could not read Password",
+    "403",
+    "access denied",
+)
 _TRANSIENT = (
     *("Could not resolve host", "Connection refused", "Connection reset", "Network is unreachable", "timed out", "early EOF"),
     *("unable to access", "the remote end hung up", "No space left on device", "index.lock", "cannot lock ref"),
@@ -62,6 +70,10 @@ def _typed(command: str, stderr: str) -> PipelineError:
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", " ! ", "! "))] or lines
     line = redact(f"git {command}: {' | '.join(telling[:3]) or 'failed without a message'}")
+    if "No user exists for uid" in stderr:
+        return ConfigError(
+            f"{line}: ssh refuses a user id without a name: run as the image's own 65532, or use https and release.token_file"
+        )
     if any(word in stderr for word in _ACCESS):
         return AccessError(f"{line}: give this step a credential that may use the repository")
     if any(word in stderr for word in _TRANSIENT):

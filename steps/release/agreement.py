@@ -1,123 +1,129 @@
-"""What a Rollout's state means for the Git pin and the champion alias: reading it, deciding (pure), doing it.
+"""What a Rollout's state means for pin, manifest and champion alias: deciding (pure), and doing it.
 
-The Rollout says which model version its newest pods run in the label or annotation `ctp.model-version` of
-its pod template; the deployment sets it from the same pin. Without it nothing is done: a Rollout that is
-Healthy before Argo CD has seen a new pin is healthy with the old model.
+Everything may be repeated, killed at any point, and done by two at once: the pin moves by compare-and-set on
+the branch, the alias by compare-and-set on the champion, and what is done already is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
 
 from steps.core.refs import ModelRef
 from steps.core.spec import StepContext
-from steps.errors import DataError
-from steps.release.reconcile import Params, Result
+from steps.errors import DataError, PipelineError
+from steps.release.observed import VERSION_KEY, Seen, read_rollout
+from steps.release.pin import Pin, pin_of
+from steps.release.reconcile import Action, Params, Result
 
 if TYPE_CHECKING:
     from steps.core.clients import RegistryClient
+    from steps.release.agent import Agent
 
-VERSION_KEY = "ctp.model-version"
-Phase = Literal["Healthy", "Progressing", "Paused", "Degraded", "Unknown"]
+log = logging.getLogger("ctp")
 
-
-@dataclass(frozen=True)
-class Seen:
-    """A Rollout as it is: its phase, the version of its newest pods (None: it does not say), and why."""
-
-    phase: Phase
-    version: int | None
-    reason: str
+Decision = Literal["none", "agreed", "promote", "revert", "abort", "retried"]
+APPROVER = "ctp reconcile"
 
 
-def read_rollout(document: Mapping[str, Any]) -> Seen:
-    """Read a Rollout object.
-
-    A status older than the specification counts as Unknown.
-
-    Raises:
-        DataError: it is no Rollout, or its version is no number.
-    """
-    if document.get("kind") != "Rollout" or not isinstance(document.get("spec"), Mapping):
-        raise DataError("the status is no Rollout object: pass what `kubectl get rollout NAME -o json` prints")
-    status = document.get("status") or {}
-    template = ((document["spec"].get("template") or {}).get("metadata")) or {}
-    text = str((template.get("labels") or {}).get(VERSION_KEY) or (template.get("annotations") or {}).get(VERSION_KEY) or "")
-    if text and not text.isdigit():
-        raise DataError(f"the Rollout's {VERSION_KEY} {text[:40]!r} is no version number: the deployment must set it from the pin")
-    version = int(text) if text else None
-    message = " ".join(str(status.get("message") or "").split())[:300]
-    generation = (document.get("metadata") or {}).get("generation")
-    if generation is not None and str(status.get("observedGeneration", "")) != str(generation):
-        return Seen("Unknown", version, "the controller has not seen the newest specification yet")
-    phase = "Degraded" if status.get("abort") else status.get("phase")
-    known: tuple[Phase, ...] = ("Healthy", "Progressing", "Paused", "Degraded")
-    for name in known:
-        if phase == name:
-            return Seen(name, version, message or f"the Rollout is {name}")
-    return Seen("Unknown", version, message or f"the Rollout's phase is {str(phase)[:40]!r}")
-
-
-def decide(seen: Seen, pinned: int, champion: int | None) -> tuple[Literal["none", "promote", "revert", "abort"], str]:
+def decide(seen: Seen, pinned: int, champion: int | None, *, aborted: bool = False) -> tuple[Decision, str]:
     """What to do, and why.
 
     Args:
         seen: the Rollout.
         pinned: version in Git; 0: none.
         champion: version that the alias names; None: none.
+        aborted: whether the Rollout's version carries the tag of an abort.
     """
-    version = seen.version
+    version, what = seen.version, f"version {seen.version}"
+    if seen.phase == "Absent":
+        return "none", seen.reason
     if version is None:
         return "none", f"the Rollout does not say which version it runs ({VERSION_KEY} is not set)"
     if seen.phase == "Healthy":
         if version != pinned:
-            return "none", f"version {version} is healthy, version {pinned} is pinned: Argo CD has not rolled it out yet"
-        if champion == version:
-            return "none", f"version {version} is healthy, pinned and champion"
-        return "promote", f"version {version} is healthy and pinned"
+            return "none", f"{what} is healthy, version {pinned} is pinned: Argo CD has not rolled it out yet"
+        return (
+            ("agreed", f"{what} is healthy, pinned and champion") if champion == version else ("promote", f"{what} is healthy and pinned")
+        )
     if seen.phase == "Degraded":
         if champion == version:
-            return (
-                "none",
-                f"the champion, version {version}, is degraded ({seen.reason}): look, or put the previous one back (ctp rollback)",
-            )
+            return "none", f"the champion, {what}, is degraded ({seen.reason}): look, or put the previous one back (ctp rollback)"
         if pinned == version:
-            return "revert", f"version {version} failed: {seen.reason}"
-        return "abort", f"version {version} failed and is not pinned any more: {seen.reason}"
+            return "revert", f"{what} failed: {seen.reason}"
+        failed = f"{what} failed and is not pinned any more: {seen.reason}"
+        return ("none", failed) if aborted else ("abort", failed)
+    if aborted and pinned == version and seen.phase in ("Progressing", "Paused"):
+        return "retried", f"{what} was aborted and is tried again: {seen.reason}"
     return "none", f"{seen.phase}: {seen.reason}"
 
 
 def agree(params: Params, ctx: StepContext) -> Result:
     """Look, decide, do; see `steps.release.reconcile.run`."""
     from steps.core import clients
-    from steps.registry.alias import champion
-    from steps.release.change import current_pin
+    from steps.core.rollouts import rollout
+    from steps.registry.alias import ABORTED, champion, set_candidate
+    from steps.release import metering
+    from steps.release.change import current
 
-    document = params.status or clients.rollout(params.namespace, params.rollout)
-    seen = read_rollout(document)
+    config = ctx.config.release
+    namespace, rollout_name = params.namespace or config.rollout_namespace, params.rollout or config.rollout
+    # The Rollout first: what is read later can only be newer, and a newer pin is never judged by an older Rollout.
+    seen = read_rollout(params.status or rollout(namespace, rollout_name))
     client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
-    pin, serving = current_pin(ctx), champion(client, name)
-    decision, reason = decide(seen, pin.version, serving.version if serving else None)
-    action: Literal["none", "promoted", "reverted"] = "none"
-    commit = ""
+    (pin, manifest), serving = current(ctx), champion(client, name)
+    aborted = _known(client, name, seen.version) and ABORTED in client.tags(name, seen.version or 0)
+    decision, reason = decide(seen, pin.version, serving.version if serving else None, aborted=aborted)
+    action: Action = "none"
+    commit, branch, timeline = "", "", None
+    if decision in ("promote", "agreed") and manifest is not None and not manifest.agrees(pin):
+        commit, branch, action = *_repair(ctx, pin), "repaired"
     if decision == "promote":
         _promote(client, name, pin.version, serving)
         action = "promoted"
-    elif decision == "revert":
-        commit, action = _revert(ctx, pin.version, seen.reason), "reverted"
-    if decision in ("revert", "abort") and seen.version is not None:
-        _abort(client, name, seen.version, seen.reason)
+    elif decision == "retried":
+        set_candidate(client, name, pin.version)
+        metering.abandoned(ctx, client, pin.version)
+        action = "retried"
+    elif decision in ("revert", "abort"):
+        begun = metering.begun(ctx, seen, serving, namespace, rollout_name, offline=bool(params.status))
+        if decision == "revert":
+            commit, branch, changed = _revert(ctx, client, serving, pin.version, seen.reason)
+            proposed = branch != config.branch
+            action = ("proposed" if proposed else "reverted") if changed else "none"
+            reason += f"; waits for the merge of {branch}" if proposed else ""
+            begun = metering.reverted(begun, commit, merged=not proposed)
+        metering.opened(client, begun)
+        _abort(client, name, seen.version or 0, seen.reason)
+        timeline = metering.kept(ctx, client, begun.add("alias_back", datetime.now(UTC)))
+    if decision in ("agreed", "promote"):
+        timeline = metering.finished(ctx, client, seen)
+        _tell_bedrock(ctx, manifest)
+    (pin, _), now = current(ctx) if commit else (pin, manifest), champion(client, name)
     return Result(
         rollout_phase=seen.phase,
         observed=seen.version,
         action=action,
         reason=reason,
-        champion=champion(client, name),
-        pinned=current_pin(ctx).ref,
-        commit=commit,
+        champion=now,
+        pinned=pin.ref,
+        commit=commit if action != "none" else "",
+        branch=branch if action != "none" else "",
+        timeline=timeline,
+        warning=timeline.warning() if timeline else "",
     )
+
+
+def _known(client: RegistryClient, name: str, version: int | None) -> bool:
+    """Whether the registry has the version: a person may pin one that this registry never saw."""
+    if version is None:
+        return False
+    try:
+        client.tags(name, version)
+    except DataError:
+        return False
+    return True
 
 
 def _promote(client: RegistryClient, name: str, version: int, serving: ModelRef | None) -> None:
@@ -126,27 +132,58 @@ def _promote(client: RegistryClient, name: str, version: int, serving: ModelRef 
     promote(client, name, version, serving.version if serving else None)
 
 
-def _revert(ctx: StepContext, version: int, reason: str) -> str:
-    """Undo the commit that pinned this version.
+def _revert(ctx: StepContext, client: RegistryClient, serving: ModelRef | None, version: int, reason: str) -> tuple[str, str, bool]:
+    """Pin what runs: the champion; where there is none, what this version replaced. Returns commit, branch, whether it was made now."""
+    from steps.release.change import withdraw
 
-    Raises:
-        DataError: the newest commit of the pin is not the one that pinned it.
-    """
-    from steps.release.change import repository_url, revert
-    from steps.release.gitrepo import open_branch
-    from steps.release.pin import parse_pin, pin_path
+    back_to = serving.version if serving else None
+    done = withdraw(ctx, version, back_to=back_to, otherwise=_registered_pin(client, serving), reason=reason, approved_by=APPROVER)
+    return (done.commit, done.branch, done.changed) if done else ("", ctx.config.release.branch, False)
 
-    path = pin_path(ctx.config.release.environment)
-    with open_branch(repository_url(ctx), ctx.config.release.branch) as branch:
-        last = branch.last_change(path)
-    if last is None or not last.before or parse_pin(last.after, path).version != version:
-        raise DataError(f"{path}: its newest commit does not say what version {version} replaced: pin a version by hand (ctp rollback)")
-    return revert(ctx, last.sha, reason=reason, approved_by="ctp reconcile").commit
+
+def _registered_pin(client: RegistryClient, ref: ModelRef | None) -> Pin | None:
+    """The pin of a version as the registry knows it; None where it does not."""
+    from steps.registry.alias import model_uri
+
+    try:
+        return pin_of(ref, model_uri(client, ref)) if ref else None
+    except DataError:
+        return None
+
+
+def _repair(ctx: StepContext, pin: Pin) -> tuple[str, str]:
+    """Let the manifest name the pinned model, which is healthy. Returns commit and branch."""
+    from steps.core.refs import ArtifactRef
+    from steps.release.change import release
+    from steps.release.step import Params as Release
+
+    given = Release(
+        model=ModelRef(name=pin.name, version=pin.version),
+        artifact=ArtifactRef(uri=pin.uri, sha256=pin.sha256),
+        approved_by=APPROVER,
+        expected_current=f"{pin.name}@{pin.version}",
+    )
+    done = release(given, ctx, repair=True)
+    return done.commit, done.branch
 
 
 def _abort(client: RegistryClient, name: str, version: int, reason: str) -> None:
     """Mark the version as aborted, once."""
     from steps.registry.alias import ABORTED, abort
 
-    if ABORTED not in client.tags(name, version):
+    if _known(client, name, version) and ABORTED not in client.tags(name, version):
         abort(client, name, version, reason)
+
+
+def _tell_bedrock(ctx: StepContext, manifest: Agent | None) -> None:
+    """Tags of the configured Bedrock agent. Its failing is a warning: nothing that serves depends on it."""
+    arn = ctx.config.release.bedrock_agent_arn
+    if not arn or manifest is None:
+        return
+    from steps.core.bedrock import set_tags
+
+    told = manifest.model_dump(exclude={"tools"}) | {"environment": ctx.config.release.environment}
+    try:
+        set_tags(arn, {f"ctp:{key.replace('_', '-')}": str(value) for key, value in told.items()})
+    except PipelineError as error:
+        log.warning("the Bedrock agent is not told: %s", error)

@@ -1,21 +1,41 @@
-"""Moving the pin forward (`release`) and back (`revert`), each as one commit that can be repeated."""
+"""Moving pin and agent manifest forward (`release`) and back (`revert`, `withdraw`): each one commit that can be repeated.
+
+Forward refuses a manifest that names another model than the pin: somebody must say which is right. The
+way back does not, since a bad model must not stay pinned for that; it puts the manifest right.
+"""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from steps.core.git import redact
 from steps.core.refs import ModelRef
 from steps.core.spec import StepContext
 from steps.errors import ConfigError, DataError, TransientError
+from steps.release.agent import INITIAL_AGENT, Agent, agent_path, check_agreement, next_agent, parse_agent
 from steps.release.gitrepo import Branch, HeadMovedError, create_bare, open_branch
 from steps.release.pin import INITIAL, Pin, parse_pin, pin_of, pin_path, replace_pin
 from steps.release.step import Params, Result
 
 _TRIES = 6
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Pin and manifest of an environment as the branch has them; the manifest is None where there is none yet."""
+
+    pin_file: str
+    agent_file: str
+    text: str
+    manifest: str | None
+    pin: Pin
 
 
 def repository_url(ctx: StepContext) -> str:
@@ -25,9 +45,20 @@ def repository_url(ctx: StepContext) -> str:
         # A relative path is the caller's; git itself runs in a temporary folder.
         local = Path(release.repository).expanduser()
         return str(local.resolve()) if local.is_dir() else release.repository
-    path = (ctx.workdir / "gitops.git").resolve()
-    create_bare(path, release.branch, pin_path(release.environment), INITIAL.format(name=ctx.config.model_name))
+    path, name = (ctx.workdir / "gitops.git").resolve(), ctx.config.model_name
+    files = {
+        pin_path(release.environment): INITIAL.format(name=name),
+        agent_path(release.environment): INITIAL_AGENT.format(name=name, version=0),
+    }
+    create_bare(path, release.branch, files)
     return str(path)
+
+
+@contextmanager
+def opened(ctx: StepContext) -> Iterator[Branch]:
+    """The branch that Argo CD follows."""
+    with open_branch(repository_url(ctx), ctx.config.release.branch, ctx.config.release) as branch:
+        yield branch
 
 
 def current_pin(ctx: StepContext) -> Pin:
@@ -37,32 +68,58 @@ def current_pin(ctx: StepContext) -> Pin:
         ConfigError: the repository, branch or pin file does not exist.
         DataError: the pin file is malformed.
     """
-    path = pin_path(ctx.config.release.environment)
-    with open_branch(repository_url(ctx), ctx.config.release.branch) as branch:
-        return parse_pin(_text(branch, path), path)
+    return current(ctx)[0]
 
 
-def release(params: Params, ctx: StepContext) -> Result:
-    """Pin a model; see `steps.release.step.run`."""
+def current(ctx: StepContext) -> tuple[Pin, Agent | None]:
+    """What pin and agent manifest of the environment say now; None where there is no manifest yet.
+
+    Raises:
+        ConfigError: the repository, branch or pin file does not exist.
+        DataError: a file is malformed.
+    """
+    with opened(ctx) as branch:
+        files = read_files(branch, ctx.config.release.environment)
+        return files.pin, parse_agent(files.manifest, files.agent_file) if files.manifest is not None else None
+
+
+def read_files(branch: Branch, environment: str) -> Files:
+    """Read both files at the branch's head.
+
+    Raises:
+        ConfigError: there is no pin file.
+        DataError: it is malformed.
+    """
+    path, agent_file = pin_path(environment), agent_path(environment)
+    text = branch.read(path)
+    if text is None:
+        raise ConfigError(f"{path}: not in branch {branch.branch} of {redact(branch.url)}: commit a pin file with version 0 first")
+    return Files(path, agent_file, text, branch.read(agent_file), parse_pin(text, path))
+
+
+def release(params: Params, ctx: StepContext, *, repair: bool = False) -> Result:
+    """Pin a model; see `steps.release.step.run`. With `repair`, a manifest that disagrees is put right, not refused."""
     expected = ModelRef.model_validate(params.expected_current) if params.expected_current else None
     signer = _signer(params.approved_by)
     target = pin_of(params.model, params.artifact)
-    path = pin_path(ctx.config.release.environment)
 
     def attempt(branch: Branch) -> Result:
-        text = _text(branch, path)
-        found = parse_pin(text, path)
-        if found == target:
-            return _already(branch, path)
-        if expected is not None and (found.name, found.version) != (expected.name, expected.version):
-            raise DataError(f"{path}: expected {expected} pinned, found {found.label}: look at what was released since, then decide anew")
-        facts = {"Run": ctx.run_id, "Model": str(params.artifact), "Verdict": str(params.verdict or ""), "Replaces": found.label}
-        message = _message(f"release {target.label} to {ctx.config.release.environment}", facts, signer)
-        before = branch.head
-        commit = branch.replace(path, replace_pin(text, target, path), message)
-        return Result(commit=commit, previous_commit=before, changed=True, previous_version=found.version or None)
+        files = read_files(branch, ctx.config.release.environment)
+        found = files.pin
+        if not repair:
+            check_agreement(files.manifest, found, files.agent_file)
+        if found == target and files.manifest is not None and parse_agent(files.manifest, files.agent_file).agrees(target):
+            return _already(branch, files.pin_file)
+        if found != target and expected is not None and (found.name, found.version) != (expected.name, expected.version):
+            clash = f"{files.pin_file}: expected {expected} pinned, found {found.label}"
+            raise DataError(f"{clash}: look at what was released since, then decide anew")
+        facts = {"Model": str(params.artifact), "Verdict": str(params.verdict or ""), "Replaces": found.label}
+        environment = ctx.config.release.environment
+        moved = f"release {target.label} to {environment}"
+        subject = f"let the agent manifest of {environment} follow {target.label}" if found == target else moved
+        return _put(ctx, branch, files, target, subject, facts, signer)
 
-    return _with_retries(ctx, attempt)
+    return with_retries(ctx, attempt)
 
 
 def revert(ctx: StepContext, commit: str, *, reason: str, approved_by: str) -> Result:
@@ -81,45 +138,101 @@ def revert(ctx: StepContext, commit: str, *, reason: str, approved_by: str) -> R
         ConfigError, AccessError, TransientError: as for `release`.
     """
     signer = _signer(approved_by)
-    path = pin_path(ctx.config.release.environment)
 
     def attempt(branch: Branch) -> Result:
+        files = read_files(branch, ctx.config.release.environment)
+        path, found = files.pin_file, files.pin
         undone = branch.commit(commit, path)
         if not undone.before or undone.before == undone.after:
             raise DataError(f"{path}: commit {commit[:12]} did not replace a pin: name a release commit")
         target, released = parse_pin(undone.before, path), parse_pin(undone.after, path)
-        text = _text(branch, path)
-        found = parse_pin(text, path)
         if found == target:
             return _already(branch, path)
         if found != released:
             clash = f"{path}: expected {released.label}, pinned by {commit[:12]}, found {found.label}"
             raise DataError(f"{clash}: revert the newest release instead")
-        facts = {"Run": ctx.run_id, "Reason": " ".join(reason.split()), "Reverts": undone.sha, "Restores": target.label}
-        message = _message(f"revert {released.label} in {ctx.config.release.environment}", facts, signer)
-        before = branch.head
-        made = branch.replace(path, replace_pin(text, target, path), message)
-        return Result(commit=made, previous_commit=before, changed=True, previous_version=found.version or None)
+        facts = {"Reason": " ".join(reason.split()), "Reverts": undone.sha, "Restores": target.label}
+        return _put(ctx, branch, files, target, f"revert {released.label} in {ctx.config.release.environment}", facts, signer)
 
-    return _with_retries(ctx, attempt)
+    return with_retries(ctx, attempt)
 
 
-def _with_retries(ctx: StepContext, attempt: Callable[[Branch], Result]) -> Result:
-    """Read, decide and push again while others push in between."""
-    with open_branch(repository_url(ctx), ctx.config.release.branch) as branch:
+def withdraw(ctx: StepContext, version: int, *, back_to: int | None, otherwise: Pin | None, reason: str, approved_by: str) -> Result | None:
+    """Take a version out of the pin, if it still stands there.
+
+    Args:
+        ctx: configuration and work folder.
+        version: what must not be pinned any more.
+        back_to: the version to restore, in the very words of the newest commit that pinned it; None: whatever
+            `version` replaced.
+        otherwise: the pin to restore if no commit pinned that one.
+        reason: one line for the commit message.
+        approved_by: who decided it; signs the commit off.
+
+    Returns:
+        None when something else is pinned: somebody was faster.
+
+    Raises:
+        DataError: no commit of the branch says what the version replaced.
+        ConfigError, AccessError, TransientError: as for `release`.
+    """
+    signer = _signer(approved_by)
+
+    def attempt(branch: Branch) -> Result | None:
+        files = read_files(branch, ctx.config.release.environment)
+        if files.pin.version != version:
+            return None
+        target = _earlier(branch, files.pin_file, version, back_to) or otherwise
+        if target is None:
+            raise DataError(f"{files.pin_file}: no commit says what version {version} replaced: pin a version by hand (ctp rollback --to)")
+        facts = {"Reason": " ".join(reason.split()), "Restores": target.label}
+        return _put(ctx, branch, files, target, f"revert {files.pin.label} in {ctx.config.release.environment}", facts, signer)
+
+    return with_retries(ctx, attempt)
+
+
+def _earlier(branch: Branch, path: str, version: int, wanted: int | None) -> Pin | None:
+    """The newest earlier pin of the wanted version, or (None) of any other version than this one."""
+    for sha in branch.history(path):
+        try:
+            pin = parse_pin(branch.read(path, sha) or "", path)
+        except DataError:  # A mistake of the past: somebody has corrected it since.
+            continue
+        if pin.version != version and wanted in (None, pin.version):
+            return pin
+    return None
+
+
+def with_retries(ctx: StepContext, attempt: Callable[[Branch], T]) -> T:
+    """Read, decide and push again while others push in between.
+
+    Raises:
+        TransientError: others pushed six times in a row.
+    """
+    with opened(ctx) as branch:
         for turn in range(_TRIES):
             try:
                 return attempt(branch)
             except HeadMovedError:
+                branch.fetch()
                 time.sleep(random.uniform(0, 0.2 * 2**turn))
         raise TransientError(f"{redact(branch.url)}: others pushed to {branch.branch} {_TRIES} times in a row: run the same command again")
 
 
-def _text(branch: Branch, path: str) -> str:
-    text = branch.read(path)
-    if text is None:
-        raise ConfigError(f"{path}: not in branch {branch.branch} of {redact(branch.url)}: commit a pin file with version 0 first")
-    return text
+def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: str, facts: dict[str, str], signer: str) -> Result:
+    """One commit with the new pin and the manifest that belongs to it: on the branch, or proposed beside it."""
+    manifest = next_agent(files.manifest, target, files.agent_file)
+    facts = {"Run": ctx.run_id, **facts, "Agent-Version": str(parse_agent(manifest, files.agent_file).version)}
+    message = _message(subject, facts, signer)
+    texts = {files.pin_file: replace_pin(files.text, target, files.pin_file), files.agent_file: manifest}
+    before, previous = branch.head, files.pin.version or None
+    if ctx.config.release.mode == "pull-request":
+        from steps.release.proposal import propose
+
+        name, commit, changed = propose(branch, ctx.config.release.environment, target, texts, message)
+        return Result(commit=commit, previous_commit=before, changed=changed, previous_version=previous, branch=name)
+    commit = branch.replace(texts, message)
+    return Result(commit=commit, previous_commit=before, changed=True, previous_version=previous, branch=branch.branch)
 
 
 def _already(branch: Branch, path: str) -> Result:
@@ -128,7 +241,8 @@ def _already(branch: Branch, path: str) -> Result:
     if last is None:
         raise DataError(f"{path}: no commit of {branch.branch} wrote it")
     before = parse_pin(last.before, path) if last.before else None
-    return Result(commit=last.sha, previous_commit=last.parent, changed=False, previous_version=before.version or None if before else None)
+    previous = before.version or None if before else None
+    return Result(commit=last.sha, previous_commit=last.parent, changed=False, previous_version=previous, branch=branch.branch)
 
 
 def _message(subject: str, facts: dict[str, str], signer: str) -> str:

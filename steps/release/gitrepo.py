@@ -1,8 +1,7 @@
-"""One file of a remote Git branch, read and committed by compare-and-set. No work tree is checked out.
+"""A few files of a remote Git branch, read and committed by compare-and-set. No work tree is checked out.
 
 Works on https and ssh URLs and on local repositories, bare or with a work tree, with
-any or no global Git configuration. Credentials come from git's own configuration
-(`GIT_CONFIG_GLOBAL`, credential helpers) or ssh's.
+any or no global Git configuration. Credentials: `steps.release.gitauth`.
 """
 
 from __future__ import annotations
@@ -10,19 +9,23 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from steps.config import ReleaseConfig
 from steps.core.git import redact, run_git
 from steps.errors import ConfigError, DataError, PipelineError, TransientError
+from steps.release.gitauth import git_environment
 
+EMAIL = "ctp-release@localhost"
 IDENTITY = {
     "GIT_AUTHOR_NAME": "ctp release",
-    "GIT_AUTHOR_EMAIL": "ctp-release@localhost",
+    "GIT_AUTHOR_EMAIL": EMAIL,
     "GIT_COMMITTER_NAME": "ctp release",
-    "GIT_COMMITTER_EMAIL": "ctp-release@localhost",
+    "GIT_COMMITTER_EMAIL": EMAIL,
 }
+_LONGEST_HISTORY = 500
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,17 @@ class Branch:
             ConfigError: the repository or the branch does not exist.
             AccessError, TransientError: it cannot be read, or not now.
         """
-        self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.url, f"+refs/heads/{self.branch}:refs/remotes/fetched")
-        self.head = self._git("rev-parse", "refs/remotes/fetched")
+        self.head = self._fetch(self.branch, "refs/remotes/fetched")
         return self.head
+
+    def _fetch(self, branch: str, to: str) -> str:
+        self._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.url, f"+refs/heads/{branch}:{to}")
+        return self._git("rev-parse", to)
+
+    def tip(self, branch: str) -> str:
+        """The newest commit of another branch, brought here; "" where there is no such branch."""
+        listed = self._git("ls-remote", self.url, f"refs/heads/{branch}")
+        return self._fetch(branch, "refs/remotes/other") if listed else ""
 
     def read(self, path: str, commit: str = "") -> str | None:
         """A file's text at a commit (default: the head); None when it is not there."""
@@ -75,10 +86,14 @@ class Branch:
         text = self._git("cat-file", "blob", blob)
         return text + "\n" if len(text.encode()) < size else text
 
+    def history(self, path: str) -> list[str]:
+        """Commits on the first-parent line that changed the file, newest first, 500 at most."""
+        return self._git("log", f"-{_LONGEST_HISTORY}", "--first-parent", "--format=%H", self.head, "--", path).split()
+
     def last_change(self, path: str) -> Commit | None:
         """The newest commit on the first-parent line that changed the file."""
-        sha = self._git("log", "-1", "--first-parent", "--format=%H", self.head, "--", path)
-        return self.commit(sha, path) if sha else None
+        changes = self._git("log", "-1", "--first-parent", "--format=%H", self.head, "--", path)
+        return self.commit(changes, path) if changes else None
 
     def commit(self, sha: str, path: str) -> Commit:
         """One commit of the branch and what it did to the file.
@@ -88,14 +103,29 @@ class Branch:
         """
         try:
             parents = self._git("rev-list", "--parents", "-1", f"{sha}^{{commit}}").split()
-            self._git("merge-base", "--is-ancestor", parents[0], self.head)
         except PipelineError:
-            raise DataError(f"{redact(self.url)}: branch {self.branch} has no commit {sha!r}") from None
+            parents = []
+        if not parents or not self.holds(parents[0]):
+            raise DataError(f"{redact(self.url)}: branch {self.branch} has no commit {sha!r}")
         before = self.read(path, parents[1]) if len(parents) > 1 else None
         return Commit(parents[0], parents[1] if len(parents) > 1 else "", before or "", self.read(path, parents[0]) or "")
 
-    def replace(self, path: str, text: str, message: str) -> str:
-        """Commit the file's new text on top of the fetched head and push, if the remote still has that head.
+    def holds(self, sha: str) -> bool:
+        """Whether a commit that was brought here is part of the branch."""
+        return self._git("rev-list", "-1", sha, f"^{self.head}") == ""
+
+    def ours(self, tip: str) -> str:
+        """The commit below `tip` that the branch holds, if `tip` is one commit of this program on it; else ""."""
+        above = self._git("log", "--format=%H %P %ce", tip, f"^{self.head}").splitlines()
+        words = above[0].split(" ") if len(above) == 1 else []
+        return words[1] if len(words) == 3 and words[2] == EMAIL else ""
+
+    def replace(self, files: Mapping[str, str], message: str) -> str:
+        """Commit new texts of files on top of the fetched head and push, if the remote still has that head.
+
+        Args:
+            files: path -> text.
+            message: of the commit.
 
         Returns:
             The new commit's hash.
@@ -104,22 +134,44 @@ class Branch:
             HeadMovedError: somebody else pushed in between.
             AccessError, TransientError, DataError: the push was refused for another reason.
         """
-        blob = self._git("hash-object", "-w", "--stdin", stdin=text.encode())
+        self.head = self._push(self._write(files, message), self.branch, self.head)
+        return self.head
+
+    def propose(self, branch: str, files: Mapping[str, str], message: str, expected: str) -> str:
+        """Put one commit on top of the fetched head onto another branch, if that still is where it was read.
+
+        Args:
+            branch: the branch that gets it.
+            files: path -> text.
+            message: of the commit.
+            expected: what `tip` said about that branch.
+
+        Raises:
+            HeadMovedError: somebody else pushed there in between.
+            AccessError, TransientError, DataError: the push was refused for another reason.
+        """
+        return self._push(self._write(files, message), branch, expected)
+
+    def _write(self, files: Mapping[str, str], message: str) -> str:
         self._git("read-tree", self.head)
-        self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+        for path, text in files.items():
+            blob = self._git("hash-object", "-w", "--stdin", stdin=text.encode())
+            self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
         tree = self._git("write-tree")
-        commit = self._git("commit-tree", tree, "-p", self.head, "-F", "-", stdin=message.encode())
-        lease = f"--force-with-lease=refs/heads/{self.branch}:{self.head}"
+        return self._git("commit-tree", tree, "-p", self.head, "-F", "-", stdin=message.encode())
+
+    def _push(self, commit: str, branch: str, expected: str) -> str:
+        lease = f"--force-with-lease=refs/heads/{branch}:{expected}"
         try:
-            self._git("push", "--quiet", *self._receiver(), lease, self.url, f"{commit}:refs/heads/{self.branch}")
+            self._git("push", "--quiet", *self._receiver(), lease, self.url, f"{commit}:refs/heads/{branch}")
         except PipelineError as error:
-            expected, found = self.head, self.fetch()
+            found = self.fetch() if branch == self.branch else self.tip(branch)
             if found == commit:
                 return commit
             if found != expected:
-                raise HeadMovedError(f"{redact(self.url)}: {self.branch} expected at {expected[:12]}, found at {found[:12]}") from error
+                places = f"{branch} expected at {expected[:12] or 'nothing'}, found at {found[:12] or 'nothing'}"
+                raise HeadMovedError(f"{redact(self.url)}: {places}") from error
             raise error
-        self.head = commit
         return commit
 
     def _receiver(self) -> list[str]:
@@ -134,46 +186,29 @@ class HeadMovedError(TransientError):
 
 
 @contextlib.contextmanager
-def open_branch(url: str, branch: str) -> Iterator[Branch]:
+def open_branch(url: str, branch: str, release: ReleaseConfig | None = None) -> Iterator[Branch]:
     """Fetch a branch into a temporary repository that is gone at the end.
 
+    Args:
+        url: URL or path of the repository.
+        branch: its branch.
+        release: names the credential files; None: git's own configuration.
+
     Raises:
-        ConfigError: the repository or the branch does not exist.
+        ConfigError: the repository, the branch or a credential file does not exist.
         AccessError, TransientError: it cannot be read, or not now.
     """
     with tempfile.TemporaryDirectory(prefix="ctp-release-") as folder:
         scratch = Path(folder) / "scratch.git"
-        env = IDENTITY | {"GIT_CONFIG_GLOBAL": str(_global_config(Path(folder), url))}
+        env = IDENTITY | git_environment(release or ReleaseConfig(), url, Path(folder))
         run_git(["init", "--quiet", "--bare", "--template=", str(scratch)], Path(folder), env=env)
         opened = Branch(url, branch, scratch, env)
         opened.fetch()
         yield opened
 
 
-def _global_config(folder: Path, url: str) -> Path:
-    """A global configuration that includes the user's and trusts exactly the configured local repository.
-
-    Git refuses local repositories of another owner, which is what a pod sees on a shared volume.
-    """
-    lines: list[str] = []
-    home = os.environ.get("HOME")
-    own = os.environ.get("GIT_CONFIG_GLOBAL") or (str(Path(home) / ".gitconfig") if home else "")
-    if own and Path(own).is_file():
-        lines += ["[include]", f"\tpath = {_quoted(own)}"]
-    if Path(url).is_dir():
-        root = Path(url).resolve()
-        lines += ["[safe]", *(f"\tdirectory = {_quoted(str(path))}" for path in (root, root / ".git"))]
-    path = folder / "gitconfig"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def create_bare(path: Path, branch: str, file: str, text: str) -> None:
-    """Make a bare repository whose branch holds one file, whole or not at all; an existing one is kept."""
+def create_bare(path: Path, branch: str, files: Mapping[str, str]) -> None:
+    """Make a bare repository whose branch holds these files, whole or not at all; an existing one is kept."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,8 +216,9 @@ def create_bare(path: Path, branch: str, file: str, text: str) -> None:
         made = Path(folder) / "made.git"
         env = IDENTITY | {"GIT_CONFIG_GLOBAL": os.devnull}
         run_git(["init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", str(made)], Path(folder), env=env)
-        blob = run_git(["hash-object", "-w", "--stdin"], made, env=env, stdin=text.encode())
-        run_git(["update-index", "--add", "--cacheinfo", f"100644,{blob},{file}"], made, env=env)
+        for file, text in files.items():
+            blob = run_git(["hash-object", "-w", "--stdin"], made, env=env, stdin=text.encode())
+            run_git(["update-index", "--add", "--cacheinfo", f"100644,{blob},{file}"], made, env=env)
         tree = run_git(["write-tree"], made, env=env)
         commit = run_git(["commit-tree", tree, "-m", "start with nothing released"], made, env=env)
         run_git(["update-ref", f"refs/heads/{branch}", commit], made, env=env)

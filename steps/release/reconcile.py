@@ -1,7 +1,7 @@
-"""Step `reconcile`: make the Git pin and the champion alias agree with what the Rollout ended as.
+"""Step `reconcile`: make Git pin, agent manifest and champion alias agree with what the Rollout ended as.
 
 Level-triggered: it looks at how things are, not at what happened, so it may run at any time,
-twice, or after hours of silence.
+twice, at once with another, or after hours of silence.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from typing import Annotated, Any, Literal
 
 from steps.core.refs import FromJson, Frozen, ModelRef
 from steps.core.spec import StepContext
+from steps.release.observed import Phase
+from steps.release.timeline import Timeline
+
+Action = Literal["none", "promoted", "reverted", "proposed", "repaired", "retried"]
 
 
 class Params(Frozen):
@@ -17,35 +21,43 @@ class Params(Frozen):
 
     Attributes:
         status: the Rollout as JSON, as `kubectl get rollout -o json` prints it; empty: ask the Kubernetes API.
-        namespace: of the Rollout.
-        rollout: its name.
+        namespace: of the Rollout; empty: `release.rollout_namespace`.
+        rollout: its name; empty: `release.rollout`.
     """
 
     status: Annotated[dict[str, Any], FromJson] = {}
-    namespace: str = "model-serving"
-    rollout: str = "agent-model"
+    namespace: str = ""
+    rollout: str = ""
 
 
 class Result(Frozen):
     """What was found and done.
 
     Attributes:
-        rollout_phase: Healthy, Progressing, Paused, Degraded or Unknown.
+        rollout_phase: Healthy, Progressing, Paused, Degraded, Unknown, or Absent where there is no Rollout.
         observed: model version that the Rollout's newest pods run; None when it does not say.
-        action: `none`, `promoted` or `reverted`.
+        action: `promoted`: the champion moved. `reverted`: the pin went back. `proposed`: a branch that puts it back
+            waits to be merged. `repaired`: the manifest follows the pin again. `retried`: an aborted version is a
+            candidate again, since somebody had it tried again. Else `none`.
         reason: one line.
         champion: after this run.
         pinned: after this run; None before the first release.
-        commit: of a revert; empty otherwise.
+        commit: of a revert, proposal or repair; empty otherwise.
+        branch: that holds the commit.
+        timeline: of the abort or rollback that went on or ended in this run.
+        warning: what of it took longer than `release.rollback_limit_s`; empty: nothing.
     """
 
-    rollout_phase: Literal["Healthy", "Progressing", "Paused", "Degraded", "Unknown"]
+    rollout_phase: Phase
     observed: int | None
-    action: Literal["none", "promoted", "reverted"]
+    action: Action
     reason: str
     champion: ModelRef | None
     pinned: ModelRef | None
     commit: str
+    branch: str = ""
+    timeline: Timeline | None = None
+    warning: str = ""
 
 
 def run(params: Params, ctx: StepContext) -> Result:

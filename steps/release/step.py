@@ -1,4 +1,8 @@
-"""Release: one commit that moves the model pin of one environment; Argo CD does the rest."""
+"""Release: one commit that moves model pin and agent manifest of one environment; Argo CD does the rest.
+
+In pull-request mode (`release.mode`) the commit waits on a branch of its own; the step ends well all the
+same, and what people merge is seen by the next `reconcile`, as any other commit.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +39,14 @@ class Result(Frozen):
         previous_commit: the branch before it.
         changed: whether a commit was made.
         previous_version: the version pinned before; None: none was.
+        branch: where the commit is: `release.branch`, or in pull-request mode the branch that waits to be merged.
     """
 
     commit: str
     previous_commit: str
     changed: bool
     previous_version: int | None
+    branch: str = ""
 
 
 def run(params: Params, ctx: StepContext) -> Result:
@@ -48,7 +54,8 @@ def run(params: Params, ctx: StepContext) -> Result:
 
     Raises:
         ConfigError: the repository, branch or pin file does not exist.
-        DataError: the model is not the approved one, another version is pinned than expected, or the pin file is malformed.
+        DataError: the model is not the approved one, another version is pinned than expected, the agent manifest names
+            another model than the pin, or a file is malformed.
         AccessError, TransientError: the repository cannot be written, or not now.
     """
     from steps.release.change import release

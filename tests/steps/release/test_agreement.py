@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 
 from steps.catalog import find_step
-from steps.config import PipelineConfig
 from steps.core import clients
-from steps.core.refs import ModelRef
 from steps.core.runtime import run_step
-from steps.core.spec import StepContext
 from steps.errors import AccessError, DataError, TransientError
-from steps.registry.alias import ABORTED, abort, champion, model_uri, promote, set_candidate
+from steps.registry.alias import ABORTED, CANDIDATE, abort, by_alias, promote
 from steps.registry.lineage import describe
-from steps.release.agreement import Seen, decide
+from steps.release.agreement import decide
+from steps.release.change import current, current_pin
+from steps.release.observed import Seen
 
-_NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def registry_uri(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture
-def ctx(tmp_path, registry_uri):
-    """Version 1 serves, version 2 is a pinned candidate."""
-    values = {"model_name": f"model-{next(_NUMBERS)}", "registry": {"tracking_uri": registry_uri}}
-    ctx = StepContext(PipelineConfig.model_validate(values), "run-1", tmp_path)
-    client, name = clients.registry(ctx.config, tmp_path), ctx.config.model_name
-    client.ensure_model(name)
-    for version in (1, 2):
-        tags = {"ctp.uri": f"file:///m/{version}", "ctp.sha256": f"{version:064x}", "ctp.gate-phase": "Successful"}
-        assert client.create_version(name, tags["ctp.uri"], tags, "card") == version
-        pin(ctx, version)
-    promote(client, name, 1, None)
-    set_candidate(client, name, 2)
-    return ctx
-
-
-def pin(ctx, version):
-    ref = ModelRef(name=ctx.config.model_name, version=version)
-    artifact = model_uri(clients.registry(ctx.config, ctx.workdir), ref)
-    return run_step(find_step("release"), {"model": str(ref), "artifact": str(artifact), "approved_by": "Ada"}, ctx)
-
-
-def rollout(phase, version=2, **status):
-    labels = {"ctp.model-version": str(version)} if version else {}
-    return {
-        "kind": "Rollout",
-        "metadata": {"generation": 4},
-        "spec": {"template": {"metadata": {"labels": labels}}},
-        "status": {"phase": phase, "observedGeneration": "4", "message": "", **status},
-    }
-
-
-def reconcile(ctx, document):
-    return run_step(find_step("reconcile"), {"status": json.dumps(document)}, ctx)
-
-
-def serving(ctx):
-    found = champion(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name)
-    return found.version if found else None
+from .served import ROLLOUT, aborted, pin, reconcile, rollout, serving, tags
 
 
 def test_healthy_and_pinned_is_promoted_once(ctx):
@@ -160,50 +108,115 @@ def test_lineage_of_the_champion_and_of_a_version(ctx):
             describe(ctx.config, ctx.workdir, unknown)
 
 
-@pytest.fixture
-def api(tmp_path, monkeypatch):
-    """A Kubernetes API that knows one Rollout, behind a real kubeconfig and the real client."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            server.paths.append(self.path)
-            self.send_response(server.code)
-            self.send_header("content-type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(server.document).encode())
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.code, server.document, server.paths = 200, rollout("Healthy"), []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "users": [{"name": "u", "user": {}}],
-        "current-context": "c",
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    from kubernetes.config import kube_config
-
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_rollout_is_asked_from_the_api(ctx, api):
-    result = run_step(find_step("reconcile"), {}, ctx)
+    api.objects[ROLLOUT] = rollout("Healthy")
+    result = reconcile(ctx)
     assert result.action == "promoted"
-    assert api.paths == ["/apis/argoproj.io/v1alpha1/namespaces/model-serving/rollouts/agent-model"]
-    for code, error in ((403, AccessError), (404, DataError), (500, TransientError)):
+    assert [asked[:2] for asked in api.asked] == [("GET", ROLLOUT)]
+    for code, error in ((403, AccessError), (500, TransientError)):
         api.code = code
         with pytest.raises(error):
-            run_step(find_step("reconcile"), {}, ctx)
+            reconcile(ctx)
+    api.code, api.objects = 0, {}
+    assert (reconcile(ctx).rollout_phase, reconcile(ctx).action) == ("Absent", "none")
+
+
+def test_a_rollout_may_be_anywhere(ctx, api):
+    api.objects[ROLLOUT.replace("model-serving", "training-pipeline").replace("agent-model", "other")] = rollout("Healthy")
+    config = ctx.config.model_copy(
+        update={"release": ctx.config.release.model_copy(update={"rollout_namespace": "training-pipeline", "rollout": "other"})}
+    )
+    assert reconcile(ctx.__class__(config, "run-1", ctx.workdir)).action == "promoted"
+
+
+# ---- what people do beside it ---------------------------------------------------------------
+
+
+def test_a_retry_makes_an_aborted_version_a_candidate_again(ctx):
+    """In pull-request mode, or before the revert: the pin still names it when a person presses retry."""
+    abort(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, 2, "worse")
+    first, again = (reconcile(ctx, rollout("Progressing")) for _ in range(2))
+    assert (first.action, again.action) == ("retried", "none")
+    client = clients.registry(ctx.config, ctx.workdir)
+    assert ABORTED not in tags(ctx, 2) and by_alias(client, ctx.config.model_name, CANDIDATE).version == 2
+    assert reconcile(ctx, rollout("Healthy")).action == "promoted"
+
+
+def test_a_retry_of_what_is_not_pinned_any_more_changes_nothing(ctx):
+    reconcile(ctx, aborted())
+    assert reconcile(ctx, rollout("Progressing")).action == "none"
+    assert ABORTED in tags(ctx, 2) and current_pin(ctx).version == 1
+
+
+def test_a_pin_that_a_person_reverted_is_left_alone(ctx):
+    pin(ctx, 1)
+    head = pin(ctx, 1).commit
+    first, again = (reconcile(ctx, aborted()) for _ in range(2))
+    assert (first.action, first.commit, again.action) == ("none", "", "none")
+    assert ABORTED in tags(ctx, 2) and pin(ctx, 1).commit == head
+
+
+def test_an_invalid_specification_is_not_the_models_fault(ctx):
+    conditions = [{"type": "InvalidSpec", "status": "True", "message": "The Rollout is invalid: spec.strategy"}]
+    result = reconcile(ctx, rollout("Degraded", conditions=conditions))
+    assert (result.action, result.pinned.version) == ("none", 2) and "spec.strategy" in result.reason
+
+
+def test_a_healthy_pin_that_a_person_committed_alone_gets_its_manifest(ctx, git):
+    bare = ctx.workdir / "gitops.git"
+    git(ctx.workdir, "clone", "-q", str(bare), "person")
+    file = ctx.workdir / "person" / "charts/environments/kind/agent.yaml"
+    file.write_text(file.read_text().replace("model_version: 2", "model_version: 1"))
+    git(ctx.workdir / "person", "commit", "-q", "-am", "oops")
+    git(ctx.workdir / "person", "push", "-q", "origin", "main")
+    assert reconcile(ctx, rollout("Progressing")).action == "none"
+    first, again = (reconcile(ctx, rollout("Healthy")) for _ in range(2))
+    assert (first.action, serving(ctx), again.action) == ("promoted", 2, "none") and first.commit
+    assert current(ctx)[1].model_version == 2
+    assert "follow" in git(bare, "log", "-1", "--format=%s", "main")
+
+
+def test_an_alias_moved_under_us_is_said(ctx, monkeypatch):
+    from steps.registry import alias
+    from steps.release import agreement
+
+    whole = agreement._promote
+
+    def overtaken(client, name, version, before):
+        other = client.create_version(name, "file:///m/3", {"ctp.uri": "file:///m/3", "ctp.gate-phase": "Successful"}, "card")
+        promote(client, name, other, 1)
+        whole(client, name, version, before)
+
+    monkeypatch.setattr(agreement, "_promote", overtaken)
+    with pytest.raises(DataError, match="champion expected version 1, found version 3"):
+        reconcile(ctx, rollout("Healthy"))
+    assert alias.champion(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name).version == 3
+
+
+def test_an_unregistered_version_that_a_person_pinned_goes_back_to_the_champion(ctx, git):
+    bare = ctx.workdir / "gitops.git"
+    git(ctx.workdir, "clone", "-q", str(bare), "person")
+    for name, old, new in (("model.yaml", "version: 2", "version: 77"), ("agent.yaml", "model_version: 2", "model_version: 77")):
+        file = ctx.workdir / "person" / "charts/environments/kind" / name
+        file.write_text(file.read_text().replace(old, new))
+    git(ctx.workdir / "person", "commit", "-q", "-am", "by hand")
+    git(ctx.workdir / "person", "push", "-q", "origin", "main")
+    assert (reconcile(ctx, aborted(77)).action, current_pin(ctx).version) == ("reverted", 1)
+
+
+# ---- pull-request mode ------------------------------------------------------------------------
+
+
+def test_in_pull_request_mode_a_revert_is_proposed_once_and_merging_it_ends_it(ctx, git):
+    release = ctx.config.release.model_copy(update={"mode": "pull-request"})
+    asking = ctx.__class__(ctx.config.model_copy(update={"release": release}), "run-2", ctx.workdir)
+    first, again = (reconcile(asking, aborted()) for _ in range(2))
+    branch = f"release/kind/{ctx.config.model_name}-1"
+    assert (first.action, first.branch, first.pinned.version) == ("proposed", branch, 2)
+    assert (again.action, again.commit) == ("none", "") and branch in again.reason
+    assert ABORTED in tags(ctx, 2) and not first.timeline.seen("pin_reverted")
+    bare = ctx.workdir / "gitops.git"
+    git(bare, "update-ref", "refs/heads/main", branch)
+    merged = reconcile(asking, rollout("Healthy", version=1))
+    assert merged.action == "none" and merged.timeline.seen("pin_reverted") and merged.timeline.seen("agreed")

@@ -12,7 +12,7 @@ PATH = "charts/environments/kind/model.yaml"
 
 def replace(url, text="new\n", path=PATH):
     with open_branch(str(url), "main") as branch:
-        return branch.replace(path, text, "change\n")
+        return branch.replace({path: text}, "change\n")
 
 
 def test_reads_text_exactly(worktree, git):
@@ -69,7 +69,7 @@ def test_a_moved_head_is_noticed(bare, git):
     with open_branch(str(bare), "main") as branch:
         replace(bare, "first\n")
         with pytest.raises(HeadMovedError, match="main expected at"):
-            branch.replace(PATH, "second\n", "late\n")
+            branch.replace({PATH: "second\n"}, "late\n")
     assert git(bare, "show", f"main:{PATH}") == "first"
 
 
@@ -78,7 +78,7 @@ def test_a_rewound_head_is_not_undone(bare, git):
     with open_branch(str(bare), "main") as branch:
         git(bare, "update-ref", "refs/heads/main", "main~1")
         with pytest.raises(HeadMovedError):
-            branch.replace(PATH, "second\n", "late\n")
+            branch.replace({PATH: "second\n"}, "late\n")
 
 
 def test_another_owners_repository_is_trusted_by_configuration(bare, git):
@@ -102,7 +102,8 @@ def test_what_cannot_be_fetched(bare, url, branch, kind):
 
 def test_create_bare_keeps_an_existing_repository(tmp_path, git):
     path = tmp_path / "made.git"
-    create_bare(path, "main", "a/b.yaml", "one\n")
-    create_bare(path, "main", "a/b.yaml", "two\n")
+    create_bare(path, "main", {"a/b.yaml": "one\n", "a/c.yaml": "more\n"})
+    create_bare(path, "main", {"a/b.yaml": "two\n"})
     assert git(path, "show", "main:a/b.yaml") == "one"
+    assert git(path, "show", "main:a/c.yaml") == "more"
     assert git(path, "symbolic-ref", "HEAD") == "refs/heads/main"

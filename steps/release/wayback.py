@@ -1,0 +1,148 @@
+"""The way back by hand: `rollback` at any moment, also in the middle of a canary."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from steps.core.refs import ModelRef
+from steps.core.spec import StepContext
+from steps.errors import DataError, TransientError
+from steps.release import metering
+from steps.release.observed import Seen, read_rollout
+from steps.release.pin import Pin
+from steps.release.rollback import Params, Result
+from steps.release.timeline import Timeline
+
+if TYPE_CHECKING:
+    from steps.core.clients import RegistryClient
+
+# Why a version that served does not any more; `rollback` without a version does not choose it.
+ROLLED_BACK = "ctp.rolled-back"
+_POLL_S = 2.0
+
+
+def roll_back(params: Params, ctx: StepContext) -> Result:
+    """Decide what comes back and put it back; see `steps.release.rollback.run`."""
+    from steps.core import clients
+    from steps.registry.alias import champion, check_promotable, model_uri, promote
+    from steps.release.change import current_pin, release
+    from steps.release.step import Params as Release
+
+    decided = datetime.now(UTC)
+    client, name, config = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, ctx.config.release
+    serving, pin = champion(client, name), current_pin(ctx)
+    target = _target(client, name, params.to, serving, pin)
+    artifact = model_uri(client, target)
+    if target != serving:
+        # Nothing is pinned that could not become champion after it.
+        check_promotable(name, target.version, client.tags(name, target.version))
+    if params.abort:
+        _abort_canary(ctx, target)
+    # The pin first: what Argo CD rolls out must go before what people read.
+    reason = " ".join(params.reason.split())
+    done = release(Release(model=target, artifact=artifact, approved_by=params.approved_by), ctx, repair=True)
+    merged = done.branch == config.branch
+    withdrawn = pin.ref if pin.ref != target else None
+    if merged:
+        client.delete_tag(name, target.version, ROLLED_BACK)
+        promote(client, name, target.version, serving.version if serving else None)
+        for gone in {ref for ref in (withdrawn, serving) if ref is not None and ref != target}:
+            _mark(client, gone, reason, was_champion=gone == serving)
+    line = _line(ctx, withdrawn, target, reason, decided)
+    if line is not None:
+        line = metering.reverted(line, done.commit, merged=merged)
+        line = metering.kept(ctx, client, line.add("alias_back", datetime.now(UTC)) if merged else line)
+    if params.wait_s:
+        line = _wait(ctx, client, target, params.wait_s) or line
+    return Result(
+        model=target,
+        replaced=serving if serving != target and merged else None,
+        withdrawn=withdrawn,
+        commit=done.commit,
+        changed=done.changed,
+        branch=done.branch,
+        timeline=line,
+        warning=line.warning() if line else "",
+    )
+
+
+def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None, pin: Pin) -> ModelRef:
+    """What comes back.
+
+    Raises:
+        DataError: nothing earlier is known, or it was rolled back itself.
+    """
+    from steps.registry.alias import PREVIOUS, by_alias
+
+    if to:
+        return ModelRef(name=name, version=to)
+    if serving is not None and pin.version not in (0, serving.version):
+        return serving  # A release is on its way: the champion still serves most of the traffic.
+    previous = by_alias(client, name, PREVIOUS)
+    if previous is None:
+        raise DataError(f"{name}: no earlier champion is known: name a version with --to")
+    if why := client.tags(name, previous.version).get(ROLLED_BACK):
+        raise DataError(f"{previous} was rolled back itself ({why}): name a version with --to")
+    return previous
+
+
+def _mark(client: RegistryClient, gone: ModelRef, reason: str, *, was_champion: bool) -> None:
+    """Say on the version itself that it went and why."""
+    from steps.registry.alias import ABORTED, abort
+
+    try:
+        if was_champion:
+            client.set_tag(gone.name, gone.version, ROLLED_BACK, reason)
+        elif ABORTED not in client.tags(gone.name, gone.version):
+            abort(client, gone.name, gone.version, reason)
+    except DataError:  # A version that this registry never saw.
+        return
+
+
+def _line(ctx: StepContext, withdrawn: ModelRef | None, target: ModelRef, reason: str, decided: datetime) -> Timeline | None:
+    if withdrawn is None:
+        return None
+    config = ctx.config.release
+    line = Timeline(
+        environment=config.environment,
+        withdrawn=withdrawn,
+        restored=target,
+        cause="person",
+        reason=reason,
+        limit_s=config.rollback_limit_s,
+    )
+    return line.add("breach_seen", decided, "decided by a person")
+
+
+def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
+    """Abort the Rollout if it is on its way to another version."""
+    from steps.core.rollouts import abort_rollout
+
+    seen = _look(ctx)
+    if seen.phase in ("Progressing", "Paused") and seen.version != target.version and not seen.was_stable:
+        abort_rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout)
+
+
+def _look(ctx: StepContext) -> Seen:
+    from steps.core.rollouts import rollout
+
+    return read_rollout(rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout))
+
+
+def _wait(ctx: StepContext, client: RegistryClient, target: ModelRef, wait_s: float) -> Timeline | None:
+    """Wait until the Rollout is healthy with the version, and close the timeline.
+
+    Raises:
+        TransientError: it is not in time.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        seen = _look(ctx)
+        if seen.phase == "Healthy" and seen.version == target.version:
+            return metering.finished(ctx, client, seen)
+        if time.monotonic() > end:
+            where = f"rollout {ctx.config.release.rollout_namespace}/{ctx.config.release.rollout}"
+            raise TransientError(f"{where}: {target} is pinned, but after {wait_s:.0f} s it is {seen.phase} with version {seen.version}")
+        time.sleep(_POLL_S)
