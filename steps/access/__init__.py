@@ -1,0 +1,1 @@
+"""Who may touch what on AWS: IAM policies, trust and bucket policies, generated from an environment's values."""
