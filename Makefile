@@ -104,7 +104,19 @@ game-day: $(VENV)/.dev ## Release a bad version to the cluster of KUBECONFIG and
 	@: $${KUBECONFIG:?name a cluster}
 	$(BIN)/python -m steps.release.game_day $(ARGS)
 
+kind-up: $(VENV)/.dev ## Everything on kind: cluster, controllers, the loop up to its first approval (needs Docker)
+	@$(BIN)/python -m tests.e2e.kind_up up $(ARGS)
+
+kind-approve: $(VENV)/.dev ## Say yes to what waits on kind
+	@$(BIN)/python -m tests.e2e.kind_up approve
+
+kind-sync: $(VENV)/.dev ## Apply on kind what the pipeline wrote to Git, as Argo CD would
+	@$(BIN)/python -m tests.e2e.kind_up sync
+
+kind-down: $(VENV)/.dev ## Delete the kind cluster
+	@$(BIN)/python -m tests.e2e.kind_up down
+
 clean: ## Remove the virtual environment and the work folder
 	rm -rf $(VENV) $(WORKDIR)
 
-.PHONY: help install demo test lint format render check bench images image-digests image-kind image-nemo-rl e2e game-day clean
+.PHONY: help install demo test lint format render check bench images image-digests image-kind image-nemo-rl e2e game-day kind-up kind-approve kind-sync kind-down clean

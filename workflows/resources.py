@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal, NamedTuple
 
 from hera.workflows import RetryStrategy
@@ -49,7 +50,7 @@ ROLES: dict[str, Role] = {
     "nemo-collect": Role("train", "nemo"),
     "gate": Role("gate", "gate"),
     "register": Role("registry", "registry"),
-    "release": Role("release", "control"),
+    "release": Role("release", "registry"),
     "reconcile": Role("release", "registry"),
     "maintain": Role("maintenance", "data"),
     "erase": Role("erase", "data"),
@@ -96,6 +97,20 @@ def container_security() -> m.SecurityContext:
         read_only_root_filesystem=True,
         run_as_non_root=True,
     )
+
+
+def executor_security() -> str:
+    """The same for Argo's own two containers, which a plain installation leaves unconfined: `restricted` would refuse every pod.
+
+    A strategic merge patch by name. Their user stays the pod's: the program that `init` copies runs in `main`, and
+    `wait` reads what `main` wrote. The root stays writable, since Argo's program needs it. An installation with
+    `initlessPod` has other containers, and cannot take this patch.
+
+    Source: Argo Workflows v4.1.2, newExecContainer and build in workflow/controller/workflowpod.go.
+    """
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "privileged": False, "runAsNonRoot": True}
+    wait, init = ({"name": name, "securityContext": security} for name in ("wait", "init"))
+    return json.dumps({"containers": [wait], "initContainers": [init]}, sort_keys=True)
 
 
 def pod_security(env: Environment) -> m.PodSecurityContext:

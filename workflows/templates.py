@@ -134,6 +134,7 @@ def step_template(env: Environment, step: str, inputs: Sequence[str]) -> Contain
         # Recorded with every model that the step registers.
         env=[m.EnvVar(name="CTP_IMAGE", value=resources.image_of(env, role.kind))],
         security_context=resources.container_security(),
+        pod_spec_patch=resources.executor_security(),
         service_account_name=resources.service_account(role.duty),
         volumes=resources.own_volumes(compute, role.duty),
         volume_mounts=resources.mounts(compute),

@@ -1,4 +1,4 @@
-"""The door to third-party services: the MLflow model registry and the Kubernetes API.
+"""The door to third-party services: the MLflow model registry. The Kubernetes API has its own: `steps.core.kube`.
 
 Nothing is imported or opened before a factory is called. Every failure leaves here
 as a typed error, so that no stage reads a foreign library's messages.
@@ -294,49 +294,3 @@ class RegistryClient:
             except Exception as error:
                 if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
                     raise
-
-
-def workflow(namespace: str, name: str) -> dict[str, Any]:
-    """An Argo Workflow as the Kubernetes API has it, by the pod's service account or the local kubeconfig.
-
-    Raises:
-        ConfigError: the package `kubernetes` is not installed, or there is neither a service account nor a kubeconfig.
-        AccessError: the API refuses the account.
-        DataError: there is no such Workflow.
-        TransientError: the API does not answer.
-    """
-    return _argo_object("workflows", namespace, name, "pass the Workflow as --workflow-file", "check --namespace and --workflow")
-
-
-def _argo_object(plural: str, namespace: str, name: str, without: str, absent: str) -> dict[str, Any]:
-    """One object of Argo's; `without` says what to do where no API is, `absent` where it is not there."""
-    try:
-        from kubernetes import client, config
-    except ImportError:
-        raise ConfigError(f"kubernetes is not installed: install the extra `cluster`, or {without}") from None
-    try:
-        # The package's own choice reads KUBECONFIG at import, and prints on standard output.
-        kubeconfig = os.environ.get("KUBECONFIG")
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and not kubeconfig:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-        else:
-            config.load_kube_config(config_file=kubeconfig)  # type: ignore[no-untyped-call]
-    except config.ConfigException as error:
-        said = " ".join(str(error).split())[:200]
-        raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or {without}") from error
-    what = f"{plural.removesuffix('s')} {namespace}/{name}"
-    try:
-        place = ("argoproj.io", "v1alpha1", namespace, plural, name)
-        found: Any = client.CustomObjectsApi().get_namespaced_custom_object(*place, _request_timeout=30)
-        return dict(found)
-    except client.ApiException as error:
-        if error.status in (401, 403):
-            refused = f"{what}: the Kubernetes API refuses it (HTTP {error.status})"
-            raise AccessError(f"{refused}: let this service account get {plural}") from error
-        if error.status == 404:
-            raise DataError(f"{what}: there is none: {absent}") from error
-        raise TransientError(f"{what}: the Kubernetes API answers HTTP {error.status}: run the same command again") from error
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("urllib3", "kubernetes") and not isinstance(error, OSError):
-            raise
-        raise TransientError(f"{what}: the Kubernetes API does not answer ({type(error).__name__}): run the same command again") from error

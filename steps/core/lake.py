@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from steps.core.files import canonical_json
 from steps.core.lake_catalog import open_catalog, storage_errors, unless
-from steps.core.lake_rows import conform, either, empty_rows, row_filter, with_columns, without_known
+from steps.core.lake_rows import among, conform, either, empty_rows, row_filter, with_columns, without_known
 from steps.core.refs import TableRef
 from steps.core.schemas import TABLES, TableSchema, arrow_schema, table_properties
 from steps.errors import DataError, TransientError
@@ -124,6 +124,19 @@ class Lake:
         order = [(name, "ascending") for name in schema.key if name in names]
         rows = with_columns(rows, names, schema)
         return rows.sort_by(order) if order and rows.num_rows > 1 else rows
+
+    def among(self, table: str, columns: tuple[str, ...], values: Iterable[str], where: Where = None) -> pa.Table:
+        """Rows of the newest snapshot whose first column of `columns` is one of `values`; holds no others while it reads.
+
+        Raises:
+            DataError: no such table, or no such column to filter by.
+        """
+        schema = self.schema(table)
+        opened = self._load(schema)
+        if opened is None:
+            return with_columns(empty_rows(schema), columns, schema)
+        with storage_errors(f"table {self._namespace}.{schema.name}"):
+            return among(opened.scan(row_filter=row_filter(where), selected_fields=columns), columns[0], values)
 
     def replace_batch(
         self,

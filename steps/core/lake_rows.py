@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from steps.core.schemas import TableSchema, arrow_schema
@@ -12,10 +13,11 @@ from steps.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.expressions import BooleanExpression
-    from pyiceberg.table import Table
+    from pyiceberg.table import DataScan, Table
 
     Where = str | BooleanExpression | Mapping[str, Any] | None
 
+FILES_AT_ONCE = 64
 # First and last day, both included; None: no bound.
 Window = tuple[date | None, date | None]
 
@@ -139,6 +141,26 @@ def without_known(opened: Table, rows: pa.Table, column: str, batch_column: str,
 
     if opened.current_snapshot() is None or not rows.num_rows:
         return rows
-    known = opened.scan(row_filter=~row_filter({batch_column: batch_id}), selected_fields=(column,)).to_arrow().column(column)
+    scan = opened.scan(row_filter=~row_filter({batch_column: batch_id}), selected_fields=(column,))
+    known = among(scan, column, rows.column(column).to_pylist()).column(column)
     fresh = pc.invert(pc.is_in(rows.column(column), value_set=known.cast(rows.schema.field(column).type)))
     return rows.filter(fresh)
+
+
+def among(scan: DataScan, column: str, values: Iterable[str]) -> pa.Table:
+    """Rows of a scan whose `column` is one of `values`; however long the table, few files beside these are held at once.
+
+    PyIceberg's own reader of batches reads on through all files while the first are looked at.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyiceberg.io.pyarrow import ArrowScan
+
+    reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter, scan.case_sensitive)
+    found = [reader.to_table([])]
+    wanted = pa.array(sorted(set(values)), found[0].schema.field(column).type)
+    tasks = iter(scan.plan_files() if len(wanted) else ())
+    while some := list(islice(tasks, FILES_AT_ONCE)):
+        rows = reader.to_table(some)
+        found.append(rows.filter(pc.is_in(rows.column(column), value_set=wanted)))
+    return pa.concat_tables(found, promote_options="permissive")

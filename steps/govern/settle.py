@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.core.files import canonical_json
-from steps.core.lake_rows import row_filter
+from steps.core.lake_rows import among, row_filter
 from steps.core.spec import StepContext
 from steps.errors import DataError, UsageError
 from steps.govern.commit import Params, Result
 from steps.govern.staging import Manifest, forget, manifest_folder, newest_manifest, read_manifest
+from steps.govern.step import result_of
 from steps.govern.unit import Counts, bury_erased, erased_users, finished
 from steps.ingest.plan_file import read_plan
 from steps.ingest.units import UNIT_STAGE
@@ -62,7 +63,7 @@ def commit_shards(params: Params, ctx: StepContext) -> Result:
     total = Counts()
     for unit_id in unit_ids:
         total.add(done[unit_id])
-    return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **asdict(total))
+    return result_of(total, traces)
 
 
 def _unit_ids(params: Params) -> list[str]:
@@ -97,8 +98,9 @@ def _waiting(params: Params, ctx: StepContext, unit_ids: list[str], done: dict[s
 def _commit(lake: Lake, waiting: list[Manifest], run_id: str) -> dict[str, Counts]:
     """Commit table by table; the counts of every unit."""
     batches = tuple(manifest.unit.id for manifest in waiting)
-    _check_files(lake, waiting)
-    known = _known(lake.scan("traces", ("trace_id",), ~row_filter({"ingest_batch": batches})))
+    ours, others = _ids(lake, waiting), ~row_filter({"ingest_batch": batches})
+    before = lake.current("traces").snapshot_id
+    known = _known(lake.among("traces", ("trace_id",), ours, others))
     settled = _settle(lake, waiting, known)
     quarantine = [[entry.model_dump() for entry in unit.manifest.quarantine] for unit in settled]
     _put(lake, "quarantine", batches, quarantine, ("source_uri", "offset", "reason"), run_id)
@@ -108,9 +110,9 @@ def _commit(lake: Lake, waiting: list[Manifest], run_id: str) -> dict[str, Count
 
     def choose(opened: Table) -> list[str]:
         snapshot = opened.current_snapshot()
-        stored = set()
-        if snapshot is not None:
-            stored = _known(opened.scan(row_filter=~row_filter({"ingest_batch": batches}), selected_fields=("trace_id",)).to_arrow())
+        stored = known
+        if snapshot is not None and snapshot.snapshot_id != before:
+            stored = _known(among(opened.scan(row_filter=others, selected_fields=("trace_id",)), "trace_id", ours))
         settled[:] = settled if stored == known else _settle(lake, waiting, stored)
         adopted[:] = [path for unit in settled for path in _files(lake, unit)]
         return adopted
@@ -125,13 +127,21 @@ def _commit(lake: Lake, waiting: list[Manifest], run_id: str) -> dict[str, Count
     return {unit.manifest.unit.id: unit.counts for unit in settled}
 
 
-def _check_files(lake: Lake, waiting: list[Manifest]) -> None:
-    """Fail before the first commit when a staged file is gone or not as written."""
+def _ids(lake: Lake, waiting: list[Manifest]) -> set[str]:
+    """Ids of all traces that wait or were stopped: what other batches hold besides them matters to nobody here.
+
+    Raises:
+        DataError: before the first commit, when a staged file is gone or not as written.
+    """
+    ids: set[str] = set()
     for manifest in waiting:
+        ids |= {entry.trace_id for entry in manifest.ledger}
         rows = lake.read_files("traces", [file.path for file in manifest.files], ("trace_id",))
         for file, table in zip(manifest.files, rows, strict=True):
             if table.num_rows != file.rows:
                 raise DataError(f"{file.path}: {table.num_rows} rows, its manifest says {file.rows}: run the shard again")
+            ids |= _known(table)
+    return ids
 
 
 def _known(rows: Any) -> set[str]:
@@ -209,7 +219,7 @@ def _put(lake: Lake, table: str, batches: tuple[str, ...], units: list[list[dict
     from steps.govern.rows import to_table
 
     others = ~row_filter({"ingest_batch": batches})
-    stored = lake.scan(table, key, others) if any(units) else None
+    stored = lake.among(table, key, [entry[key[0]] for entries in units for entry in entries], others) if any(units) else None
     known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True)) if stored is not None else set()
     rows: list[dict[str, Any]] = []
     for batch, entries in zip(batches, units, strict=True):

@@ -133,7 +133,7 @@ def stage_unit(params: Params, ctx: StepContext) -> Result:
         if done:
             manifest = Manifest(unit=unit, done=True)
         else:
-            outcome = gated(unit, lake, ctx.config.govern, key)
+            outcome = gated(unit, lake, ctx.config.govern, key, nearby=True)
             staged = lake.write_files("traces", _rows(unit, outcome), f"staged-{unit.id}")
             manifest = _manifest(unit, outcome, tuple(Staged(**asdict(file)) for file in staged))
         task.advance(1)

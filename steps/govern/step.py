@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
 from steps.core.refs import Frozen, TableRef
 from steps.core.spec import StepContext
 from steps.ingest.units import Unit
+
+if TYPE_CHECKING:
+    from steps.govern.unit import Counts
 
 
 def _units(value: Any) -> Any:
@@ -44,6 +47,10 @@ class Result(Frozen):
         stopped: traces that a gate stopped; the sum of `by_gate`.
         masked: traces written with something masked.
         by_gate: traces stopped by each gate: pii, consent, region, confidentiality.
+        stopped_pii: the same one by one, for metrics.
+        stopped_consent: likewise.
+        stopped_region: likewise.
+        stopped_confidentiality: likewise.
         snapshot_id: snapshot of `traces`; 0 when nothing was ever written.
     """
 
@@ -56,6 +63,10 @@ class Result(Frozen):
     stopped: int
     masked: int
     by_gate: dict[str, int]
+    stopped_pii: int = 0
+    stopped_consent: int = 0
+    stopped_region: int = 0
+    stopped_confidentiality: int = 0
     snapshot_id: int
 
 
@@ -67,8 +78,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         AccessError: a file or the key may not be read.
         TransientError: the lake does not answer or other writers won every race.
     """
-    from dataclasses import asdict
-
     from steps.core.lake import open_lake
     from steps.govern.identity import load_key
     from steps.govern.unit import Counts, finished, govern_unit
@@ -81,4 +90,12 @@ def run(params: Params, ctx: StepContext) -> Result:
             total.add(done[unit.id] if unit.id in done else govern_unit(unit, lake, ctx.config.govern, key, ctx.run_id))
             task.advance(1)
         traces = lake.current("traces")
-    return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **asdict(total))
+    return result_of(total, traces)
+
+
+def result_of(total: Counts, traces: TableRef) -> Result:
+    """The result of counts."""
+    from dataclasses import asdict
+
+    by_gate: dict[str, Any] = {f"stopped_{gate}": count for gate, count in total.by_gate.items()}
+    return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **by_gate, **asdict(total))

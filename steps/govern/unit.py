@@ -152,7 +152,7 @@ def _not_yet(lake: Lake, table: str, rows: list[dict[str, Any]], key: tuple[str,
     """Rows whose key no other batch holds: a file that grew brings its old entries again."""
     if not rows:
         return rows
-    stored = lake.scan(table, key, ~row_filter({"ingest_batch": batch}))
+    stored = lake.among(table, key, [row[key[0]] for row in rows], ~row_filter({"ingest_batch": batch}))
     known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True))
     return [row for row in rows if tuple(row[name] for name in key) not in known]
 
@@ -199,15 +199,25 @@ def commit(lake: Lake, unit: Unit, outcome: Outcome, run_id: str) -> None:
     lake.append_run_record(run_id, UNIT_STAGE, payload, key=f"{UNIT_STAGE}:{unit.id}")
 
 
-def gated(unit: Unit, lake: Lake, config: GovernConfig, key: bytes) -> Outcome:
+def gated(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, *, nearby: bool = False) -> Outcome:
     """Read one unit and send it through the gates; commit nothing.
+
+    Args:
+        unit: the unit.
+        lake: where stored traces are looked up.
+        config: what the gates allow.
+        key: hashes users.
+        nearby: look traces up on their own days only, so that not every shard reads the ids of the whole lake.
+            Whoever commits must look on all days then.
 
     Raises:
         DataError: a file changed since it was planned, or is gone.
     """
     outcome = Outcome()
     traces = _assembled(unit, outcome)
-    known = _column(lake.scan("traces", ("trace_id",), ~row_filter({"ingest_batch": unit.id})), "trace_id")
+    others = ~row_filter({"ingest_batch": unit.id})
+    where = others & row_filter({"date": {trace.ts.date().isoformat() for trace in traces}}) if nearby else others
+    known = _column(lake.among("traces", ("trace_id",), [safe_id(key, trace.trace_id) for trace in traces], where), "trace_id")
     decide(traces, config, key, known, erased_users(lake), outcome)
     return outcome
 

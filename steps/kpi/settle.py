@@ -24,12 +24,12 @@ def read_workflow(namespace: str, name: str, file: str = "") -> dict[str, Any]:
 
     Raises:
         DataError: the file is missing or no JSON object, or there is no such Workflow.
-        ConfigError, AccessError, TransientError: the Kubernetes API cannot be used.
+        ConfigError, AccessError, TransientError: the Kubernetes API cannot be used (`--workflow-file` needs none).
     """
     if not file:
-        from steps.core import clients
+        from steps.core import argo
 
-        return clients.workflow(namespace, name)
+        return argo.workflow(namespace, name)
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

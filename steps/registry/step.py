@@ -40,7 +40,7 @@ class Result(Frozen):
 
 
 def run(params: Params, ctx: StepContext) -> Result:
-    """Register the model once for its content and lineage, then point `candidate` at it.
+    """Register the model once for its content and lineage, then point `candidate` at it; anew if that version was taken back.
 
     With `bootstrap`, the model becomes champion where there is none. With a configured
     model store, the model's files are copied there first, and the version names that place.
@@ -104,9 +104,13 @@ def _check_gate(params: Params) -> dict[str, Any] | None:
 
 
 def _version(client: RegistryClient, params: Params, ctx: StepContext, verdict: dict[str, Any] | None) -> tuple[int, bool]:
-    """The version with this content and lineage, created unless it is there: (number, was there)."""
+    """The version with this content and lineage, created unless it is there: (number, was there).
+
+    One that was taken back is not used again: its pods could come back without analysis.
+    """
     from steps.registry.card import render_card
     from steps.registry.lineage import LINEAGE, lineage_tags
+    from steps.release.withdrawn import taken_back
 
     name = ctx.config.model_name
     made_of = params.model_dump(include={"policy_version", "gate_phase", "method", "bootstrap"})
@@ -115,6 +119,7 @@ def _version(client: RegistryClient, params: Params, ctx: StepContext, verdict: 
     with client.moving(name):
         client.ensure_model(name)
         known = client.find_versions(name, LINEAGE, tags[LINEAGE])
+        known = [version for version in known if params.bootstrap or not taken_back(client.tags(name, version))]
         if known:
             return known[0], True
         said = {"ctp.run-id": ctx.run_id, "ctp.approved-by": params.approved_by, "ctp.approved-at": params.approved_at}

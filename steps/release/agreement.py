@@ -55,6 +55,9 @@ def decide(seen: Seen, pinned: int, champion: int | None, *, aborted: bool = Fal
         failed = f"{what} failed and is not pinned any more: {seen.reason}"
         return ("none", failed) if aborted else ("abort", failed)
     if aborted and pinned == version and seen.phase in ("Progressing", "Paused"):
+        if champion is not None and champion > version:
+            # Older pods than the stable ones: Rollouts may bring them back without analysis.
+            return "none", f"{what} was aborted and is older than the champion, version {champion}: this is no retry, register it again"
         return "retried", f"{what} was aborted and is tried again: {seen.reason}"
     return "none", f"{seen.phase}: {seen.reason}"
 
@@ -62,7 +65,7 @@ def decide(seen: Seen, pinned: int, champion: int | None, *, aborted: bool = Fal
 def agree(params: Params, ctx: StepContext) -> Result:
     """Look, decide, do; see `steps.release.reconcile.run`."""
     from steps.core import clients
-    from steps.core.rollouts import rollout
+    from steps.core.argo import rollout
     from steps.registry.alias import ABORTED, champion, set_candidate
     from steps.release import metering
     from steps.release.change import current

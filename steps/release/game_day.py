@@ -53,8 +53,10 @@ class Game:
         """
         from steps.release.change import release
         from steps.release.step import Params
+        from steps.release.withdrawn import check_releasable
 
         champion = self._at_rest()
+        check_releasable(bad, self.ctx)
         given = Params(model=bad, artifact=artifact, approved_by=approved_by, expected_current=str(champion))
         done = release(given, self.ctx)
         self.tell(f"{bad} is pinned ({done.commit[:12]}); it replaced {champion}")
@@ -67,7 +69,7 @@ class Game:
 
     def look(self) -> Seen:
         """The Rollout now."""
-        from steps.core.rollouts import rollout
+        from steps.core.argo import rollout
 
         config = self.ctx.config.release
         return read_rollout(rollout(config.rollout_namespace, config.rollout))
@@ -93,7 +95,7 @@ class Game:
 
     def _withdrawn(self, bad: ModelRef, champion: ModelRef) -> Timeline:
         """Wait until the Rollout is aborted, at 0 %, and the pin is back."""
-        from steps.core.rollouts import analysis_runs
+        from steps.core.argo import analysis_runs
         from steps.release.change import current_pin
 
         config = self.ctx.config.release
@@ -166,12 +168,16 @@ class Game:
 
 
 def register_bad(ctx: StepContext, artifact: ArtifactRef) -> ModelRef:
-    """A version that can be released but never become champion: it carries no gate's verdict."""
+    """A version that can be released but never become champion: it carries no gate's verdict.
+
+    Every game day gets a number of its own: pods of an earlier one could come back without analysis.
+    """
     from steps.core import clients
     from steps.registry.alias import SHA256, URI
+    from steps.release.withdrawn import taken_back
 
     client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
-    known = client.find_versions(name, GAME_DAY, artifact.sha256)
+    known = [version for version in client.find_versions(name, GAME_DAY, artifact.sha256) if not taken_back(client.tags(name, version))]
     tags = {URI: artifact.uri, SHA256: artifact.sha256, GAME_DAY: artifact.sha256}
     version = known[0] if known else client.create_version(name, artifact.uri, tags, "Bad on purpose, for a game day.")
     return ModelRef(name=name, version=version)
@@ -217,12 +223,15 @@ def main(
     from steps.cli_options import settings
     from steps.core import clients
     from steps.registry.alias import model_uri
+    from steps.release.withdrawn import taken_back
 
     try:
         ctx = StepContext(settings(config, overrides), f"game-day-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", workdir.resolve())
         if fault_version:
-            bad = ModelRef(name=ctx.config.model_name, version=fault_version)
-            files = model_uri(clients.registry(ctx.config, ctx.workdir), bad)
+            bad, client = ModelRef(name=ctx.config.model_name, version=fault_version), clients.registry(ctx.config, ctx.workdir)
+            files = model_uri(client, bad)
+            if taken_back(client.tags(bad.name, bad.version)):
+                bad = register_bad(ctx, files)
         elif artifact or break_champion:
             files = ArtifactRef.model_validate(artifact) if artifact else sabotage(ctx)
             bad = register_bad(ctx, files)

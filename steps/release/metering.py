@@ -32,7 +32,7 @@ def begun(ctx: StepContext, seen: Seen, serving: ModelRef | None, namespace: str
     now = datetime.now(UTC)
     found = None
     if not offline and seen.pod_hash:
-        from steps.core.rollouts import analysis_runs
+        from steps.core.argo import analysis_runs
 
         try:
             found = breach(analysis_runs(namespace, rollout, seen.pod_hash))

@@ -54,13 +54,15 @@ def run(params: Params, ctx: StepContext) -> Result:
 
     Raises:
         ConfigError: the repository, branch or pin file does not exist.
-        DataError: the model is not the approved one, another version is pinned than expected, the agent manifest names
-            another model than the pin, or a file is malformed.
-        AccessError, TransientError: the repository cannot be written, or not now.
+        DataError: the model is not the approved one, the version was taken back, another version is pinned than expected,
+            the agent manifest names another model than the pin, or a file is malformed.
+        AccessError, TransientError: the repository cannot be written or the registry not be asked, or not now.
     """
     from steps.release.change import release
+    from steps.release.withdrawn import check_releasable
 
     approved = params.approved_digest.rpartition("sha256:")[2]
     if approved and approved != params.artifact.sha256:
         raise DataError(f"model {params.artifact.sha256[:12]} is not the approved {approved[:12]}: approve this model, then release it")
+    check_releasable(params.model, ctx)
     return release(params, ctx)

@@ -14,12 +14,11 @@ from steps.release.observed import Seen, read_rollout
 from steps.release.pin import Pin
 from steps.release.rollback import Params, Result
 from steps.release.timeline import Timeline
+from steps.release.withdrawn import ROLLED_BACK
 
 if TYPE_CHECKING:
     from steps.core.clients import RegistryClient
 
-# Why a version that served does not any more; `rollback` without a version does not choose it.
-ROLLED_BACK = "ctp.rolled-back"
 _POLL_S = 2.0
 
 
@@ -118,7 +117,7 @@ def _line(ctx: StepContext, withdrawn: ModelRef | None, target: ModelRef, reason
 
 def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
     """Abort the Rollout if it is on its way to another version."""
-    from steps.core.rollouts import abort_rollout
+    from steps.core.argo import abort_rollout
 
     seen = _look(ctx)
     if seen.phase in ("Progressing", "Paused") and seen.version != target.version and not seen.was_stable:
@@ -126,7 +125,7 @@ def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
 
 
 def _look(ctx: StepContext) -> Seen:
-    from steps.core.rollouts import rollout
+    from steps.core.argo import rollout
 
     return read_rollout(rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout))
 

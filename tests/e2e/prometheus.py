@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from kubernetes.client.exceptions import ApiException
 
 
-def proxy_path(url: str, what: str = "/api/v1/query") -> str:
-    """Path at the API server that leads to a Service's URL, as in http://prometheus.monitoring:9090.
+def service_of(url: str) -> tuple[str, str]:
+    """Name and namespace of the Service that a URL names, as in http://prometheus.monitoring:9090.
 
     Raises:
         ValueError: the URL names no Service of a namespace.
@@ -20,6 +20,17 @@ def proxy_path(url: str, what: str = "/api/v1/query") -> str:
     namespace = rest.removesuffix(".").removesuffix(".cluster.local").removesuffix(".svc")
     if parts.scheme != "http" or not name or not namespace or "." in namespace:
         raise ValueError(f"CTP_E2E_PROMETHEUS_URL {url!r}: write http://SERVICE.NAMESPACE:PORT, as pods of the cluster reach it")
+    return name, namespace
+
+
+def proxy_path(url: str, what: str = "/api/v1/query") -> str:
+    """Path at the API server that leads to a Service's URL.
+
+    Raises:
+        ValueError: the URL names no Service of a namespace.
+    """
+    parts = urlsplit(url)
+    name, namespace = service_of(url)
     return f"/api/v1/namespaces/{namespace}/services/http:{name}:{parts.port or 80}/proxy{parts.path.rstrip('/')}{what}"
 
 

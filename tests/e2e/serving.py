@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from ..manifests.rendered import environment_files, merged, own_applications, read_values, render
+from .prometheus import service_of
 from .rendered import ROOT, Document, images, with_image
 
 CHARTS = ("kgateway", "rollouts")
@@ -22,7 +23,12 @@ def serving_values(released: Document, prometheus: str = "") -> Document:
         prometheus: URL for the analyses; empty: that of the environment.
     """
     values = merged(read_values(environment_files("kind")), {key: released[key] for key in ("model", "agent") if released.get(key)})
-    return merged(values, {"serving": {"analysis": {"prometheus": prometheus}}}) if prometheus else values
+    if not prometheus:
+        return values
+    # Where the namespace lets nothing in, its Prometheus must be let in from wherever it is.
+    _, namespace = service_of(prometheus)
+    scraped = {"monitoring": {"namespace": namespace}, "gateway": {"local": {"networkPolicy": {"monitoringNamespace": namespace}}}}
+    return merged(values, {"serving": {"analysis": {"prometheus": prometheus}, **scraped}})
 
 
 def serving_documents(values: Document, image: str, fault: str = "") -> list[Document]:

@@ -65,6 +65,27 @@ def test_analyses_ask_the_prometheus_that_is_named():
     assert addresses == {"http://p.m:9"}
 
 
+def test_the_prometheus_that_is_named_may_scrape():
+    """A policy without `from` lets everybody in, which is not meant for metrics."""
+    found = documents(prometheus="http://prometheus-server.observe.svc.cluster.local:80")
+    rules = [
+        rule
+        for document in found
+        if document["kind"] == "NetworkPolicy"
+        for rule in document["spec"].get("ingress") or []
+        if "from" in rule
+    ]
+    scraped = {
+        entry["port"]
+        for rule in rules
+        for peer in rule["from"]
+        if peer.get("namespaceSelector", {}).get("matchLabels", {}).get("kubernetes.io/metadata.name") == "observe"
+        for entry in rule["ports"]
+    }
+    pods = [document["spec"]["template"] for document in found if document["kind"] in ("Deployment", "Rollout")]
+    assert scraped == {int(pod["metadata"]["annotations"]["prometheus.io/port"]) for pod in pods} == {8000, 9091, 9400}
+
+
 def test_the_bad_versions_fail_in_ways_that_the_server_knows():
     for text in BAD.values():
         assert parse_fault(text).said == text

@@ -51,6 +51,8 @@ THIRD_PARTY_LABELS: dict[tuple[str, str], set[str]] = {
     ("langfuse", "app"): {"web", "worker"},
     ("keda", "app"): {"keda-operator"},
     ("argo-rollouts", "app.kubernetes.io/name"): {"argo-rollouts"},
+    # Its StatefulSet always has the port `metrics` (templates/argocd-application-controller/statefulset.yaml).
+    ("argocd", "app.kubernetes.io/name"): {"argocd-application-controller"},
 }
 BUILT_IN_NAMESPACES = {"default", "kube-system", "kube-public", "kube-node-lease"}
 BUILT_IN_PRIORITIES = {"system-cluster-critical", "system-node-critical"}

@@ -101,6 +101,7 @@ METRICS = {
         "otelcol_exporter_send_failed_spans_total",
         "otelcol_exporter_sent_spans_total",
         "otelcol_processor_incoming_items_total",
+        "otelcol_process_uptime_seconds_total",
         "otelcol_processor_outgoing_items_total",
         "otelcol_receiver_accepted_spans_total",
         "otelcol_receiver_refused_spans_total",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .inventory import ANYTHING, BUILT_IN_CLUSTER_ROLES, BUILT_IN_PRIORITIES, Inventory, inner_manifests, matches
+from .inventory import ANYTHING, BUILT_IN_CLUSTER_ROLES, BUILT_IN_PRIORITIES, THIRD_PARTY_LABELS, Inventory, inner_manifests, matches
 from .rendered import Item, strings, walk
 
 Check = Callable[[Inventory], Iterator[str]]
@@ -247,7 +247,9 @@ def _monitor(inventory: Inventory, item: Item, third_party: set[str]) -> Iterato
                 yield f"{item}: no Service of it has a port named {endpoint.get('port')}"
         return
     pods = [pod for space in spaces for pod in inventory.selected(space, spec["selector"])]
-    if not pods and not third_party:
+    wanted = (spec["selector"].get("matchLabels") or {}).items()
+    foreign = wanted and all(value in THIRD_PARTY_LABELS.get((space, key), ()) for space in spaces for key, value in wanted)
+    if not pods and not third_party and not foreign:
         yield f"{item}: selects no pod"
     for endpoint in spec.get("podMetricsEndpoints", []):
         wanted = endpoint.get("port") or endpoint.get("portNumber") or endpoint.get("targetPort")

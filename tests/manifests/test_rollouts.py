@@ -235,6 +235,13 @@ def test_pods_are_restricted(pod):
         assert "sh" not in container["command"][0]
 
 
+def test_gpus_are_asked_for_where_there_are_some(environment, pod):
+    """A pod of the kind environment that asked for one would wait forever."""
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+        asked = {name for amounts in container["resources"].values() for name in amounts} - {"cpu", "memory"}
+        assert asked == ({"nvidia.com/gpu"} if environment != "kind" and container["name"] == "model" else set())
+
+
 def test_writable_paths_are_volumes(pod):
     for container in pod["spec"]["containers"]:
         mounts = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
@@ -261,6 +268,11 @@ def test_an_answer_in_flight_outlives_the_order_to_stop(pod):
     assert pod["spec"]["terminationGracePeriodSeconds"] > settle + longest + 60
 
 
+# Options of the pinned vLLM that the chart may use; it refuses to start with one that it does not know. Look a new one up in
+# https://docs.vllm.ai/en/v0.23.0/cli/serve/ first. Gone since 0.12: --disable-log-requests (off by default now).
+VLLM_OPTIONS = {"--model", "--served-model-name", "--host", "--port", "--otlp-traces-endpoint", "--enable-prefix-caching"}
+
+
 @pytest.mark.parametrize("engine", ["ctp", "vllm"])
 def test_arguments_are_ones_that_the_command_has(engine):
     from typer.testing import CliRunner
@@ -271,6 +283,8 @@ def test_arguments_are_ones_that_the_command_has(engine):
     if engine == "vllm":
         assert container["command"] == ["python3", "-m", "vllm.entrypoints.openai.api_server"]
         assert {"--served-model-name=agent-model", "--port=8000"} <= set(container["args"])
+        assert {argument.partition("=")[0] for argument in container["args"]} <= VLLM_OPTIONS
+        assert "VLLM_VERSION=v0.23.0\n" in (ROOT / "versions.env").read_text(encoding="utf-8"), "another version: look its options up"
         return
     shown = CliRunner().invoke(app, ["serve", "model", "--help"], env={"COLUMNS": "200"})
     for argument in container["args"][2:]:

@@ -80,7 +80,7 @@ def test_the_end_of_a_workflow_shows_its_cost(environment, workflow):
     assert len(keys) == len(found), "a series is set once"
     for item in found:
         labels = {label["key"]: label["value"] for label in item.get("labels", [])}
-        assert labels.get("workflow") == (None if item["name"].startswith("ctp_month_") else workflow)
+        assert labels.get("workflow") == (None if item["name"] in {month.name for month in OF_A_MONTH} else workflow)
         assert item["when"] == "{{outputs.parameters.metered}} == true", "what was not metered is no zero"
     # Prometheus wants the same labels wherever a name is used.
     for name in {item["name"] for item in found}:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from steps.config import PipelineConfig
-from steps.core import schemas
+from steps.core import lake_rows, schemas
 from steps.core.lake import open_lake
 from steps.core.refs import TableRef
 from steps.errors import AccessError, ConfigError, DataError, classify
@@ -96,6 +96,22 @@ def test_unique_by_leaves_out_rows_of_other_batches_only(lake):
     put(lake, trace_rows("b", "c"), "two", unique_by="trace_id")
     assert ids(lake, where={"ingest_batch": "two"}) == ["c"]
     assert ids(lake) == ["a", "b", "c"]
+
+
+def test_looking_up_values_reads_some_files_at_a_time(lake, monkeypatch):
+    assert lake.among("traces", ("trace_id", "date"), ["a"]).num_rows == 0, "never written"
+    for number, batch in enumerate(("one", "two", "three")):
+        put(lake, trace_rows(f"a{number}", f"b{number}", date=date(2026, 8, number + 1)), batch)
+    seen = []
+    real = lake_rows.islice
+    monkeypatch.setattr(lake_rows, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(lake_rows, "islice", lambda files, count: seen.append(list(real(files, count))) or seen[-1])
+    found = lake.among("traces", ("trace_id", "date"), ["b0", "a2", "a2", "c' OR 'x' == 'x"])
+    assert sorted(found.column("trace_id").to_pylist()) == ["a2", "b0"] and [len(files) for files in seen] == [2, 1, 0]
+    seen.clear()
+    near = lake.among("traces", ("trace_id",), ["b0", "a2"], {"date": {"2026-08-02", "2026-08-03"}})
+    assert near.column("trace_id").to_pylist() == ["a2"] and [len(files) for files in seen] == [2, 0], "other days are not opened"
+    assert lake.among("traces", ("trace_id",), []).num_rows == 0
 
 
 @pytest.mark.parametrize("value", ["x' OR 'a' == 'a", '"; drop', "it's", "a\\", "ctp.traces@1"])

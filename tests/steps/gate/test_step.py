@@ -77,6 +77,7 @@ def test_a_better_candidate_passes_and_the_verdict_is_whole(make_ctx, make_golde
     named = {finding["name"]: finding for finding in written["findings"]}
     assert {"value", "limit", "interval", "n", "power"} <= named["faithfulness_drop"].keys() and named["faithfulness_drop"]["n"] == 12
     assert named["gate_judge_drift"]["ok"] is True and written["judge"]["drift"]["recorded"]
+    assert result.judge_shift == named["gate_judge_drift"]["value"] == 0.0
 
 
 def test_a_worse_candidate_fails_and_the_same_inputs_are_not_judged_again(make_ctx, make_golden, golden_file, chat_server, port_of):

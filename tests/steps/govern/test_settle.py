@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from steps.ingest import step as ingest
 TIMES = ("ingested_at", "at", "ingest_batch")
 TABLES = ("traces", "gate_ledger", "quarantine")
 KEY = b"0123456789abcdef0123456789abcdef"
+DAY_NS = 86_400 * 10**9
 
 
 @pytest.fixture
@@ -78,6 +80,30 @@ def test_shards_and_one_commit_equal_one_process(tmp_path, raw):
         for table in (*TABLES, "runs"):
             assert len(lake.history(table)) == 1, f"{table}: one commit"
     assert plan(many, raw).files == 0, "what was committed is not planned again"
+
+
+def test_a_trace_that_comes_again_on_another_day_is_one_trace(tmp_path, raw):
+    """A shard looks on its traces' own days, the committer on all: together they find what one process finds."""
+    first = tmp_path / "first"
+    (raw / "a").rename(first)
+    for name, days in {"next": 1, "later": 40}.items():
+        (raw / name).mkdir()
+        for path in first.iterdir():
+            (raw / name / path.name).write_text(
+                re.sub(r'(TimeUnixNano": ?"?)(\d+)', lambda match, days=days: match[1] + str(int(match[2]) + days * DAY_NS), path.read_text())
+            )
+    one, many = contexts(tmp_path, "one"), contexts(tmp_path, "many")
+    for source in (first, raw):
+        alone = call(one, "govern", units=[unit.model_dump() for unit in plan(one, source).units])
+        planned = plan(many, source)
+        made = shards(many, planned)
+        together = call(many, "govern-commit", plan=str(planned.plan))
+    assert contents(many) == contents(one)
+    drop = {"traces", "snapshot_id"}
+    assert together.model_dump(exclude=drop) == alone.model_dump(exclude=drop)
+    assert sum(shard.kept for shard in made) > together.written, "the committer left out what a shard had passed"
+    ids = [row["trace_id"] for row in contents(many)["traces"]]
+    assert len(ids) == len(set(ids))
 
 
 def test_committing_again_changes_nothing_and_a_plan_finds_its_shards(tmp_path, raw):

@@ -25,6 +25,7 @@ def check(result):
     """The identity that every result keeps."""
     assert result.read == result.written + result.quarantined + result.stopped + result.duplicates
     assert result.stopped == sum(result.by_gate.values())
+    assert {gate: getattr(result, f"stopped_{gate}") for gate in result.by_gate} == result.by_gate
     return result
 
 

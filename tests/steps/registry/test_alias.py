@@ -129,7 +129,7 @@ def test_only_a_passed_gate_is_promoted(client, config, make_version, phase):
         alias.promote(client, config.model_name, version, None)
 
 
-def test_an_aborted_version_is_not_promoted_until_registered_again(client, config, make_version):
+def test_an_aborted_version_is_not_promoted_until_it_is_a_candidate_again(client, config, make_version):
     name, version = config.model_name, make_version()
     alias.abort(client, name, version, "canary lost")
     with pytest.raises(DataError, match="canary lost"):

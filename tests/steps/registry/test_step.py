@@ -103,6 +103,16 @@ def test_another_lineage_is_another_version(ctx, verdict, change):
     assert run(params(verdict), ctx).model != run(params(verdict, **change), ctx).model
 
 
+def test_what_was_taken_back_is_registered_under_a_new_number(ctx, client, verdict):
+    """Its old number names pods that a Rollout may bring back without analysis."""
+    first = run(params(verdict), ctx)
+    alias.abort(client, first.model.name, first.model.version, "worse")
+    second, again = (run(params(verdict), ctx) for _ in range(2))
+    assert second.model.version > first.model.version and not second.reused and again.reused
+    assert client.aliases(first.model.name) == {"candidate": second.model.version} and again.model == second.model
+    assert client.tags(first.model.name, first.model.version)[alias.ABORTED] == "worse"
+
+
 def test_bootstrap_makes_the_first_champion_and_can_be_repeated(ctx, client):
     first = run(Params(model=model("base"), bootstrap=True), ctx)
     again = run(Params(model=model("base"), bootstrap=True), ctx)

@@ -13,9 +13,9 @@ from steps.core import clients
 from steps.core.lake import open_lake
 from steps.core.runtime import run_step
 from steps.errors import DataError, TransientError
-from steps.registry.alias import ABORTED
+from steps.registry.alias import ABORTED, abort
 from steps.release.change import current, current_pin
-from steps.release.wayback import ROLLED_BACK
+from steps.release.withdrawn import ROLLED_BACK
 
 from .served import ROLLOUT, reconcile, rollout, serving, tags
 
@@ -52,7 +52,9 @@ def test_a_champion_that_was_rolled_back_is_not_chosen_again_by_itself(ctx):
 def test_what_could_not_be_champion_is_not_even_pinned(ctx):
     client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
     client.create_version(name, "file:///m/3", {"ctp.uri": "file:///m/3", "ctp.sha256": "3" * 64}, "card")
-    for version, message in ((3, "gate phase"), (9, "agent|model")):
+    tags = {"ctp.uri": "file:///m/4", "ctp.sha256": "4" * 64, "ctp.gate-phase": "Successful"}
+    abort(client, name, client.create_version(name, "file:///m/4", tags, "card"), "slow")
+    for version, message in ((3, "gate phase"), (4, r"was aborted \(slow\)"), (9, "agent|model")):
         with pytest.raises(DataError, match=message):
             roll_back(ctx, to=version)
     assert current_pin(ctx).version == 2

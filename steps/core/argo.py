@@ -1,4 +1,4 @@
-"""Argo Rollouts and their analyses through the Kubernetes API."""
+"""Objects of Argo Rollouts and Argo Workflows through the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from steps.core.kube import api_client
-from steps.errors import AccessError, TransientError
+from steps.errors import AccessError, DataError, TransientError
 
 _GROUP, _VERSION = "argoproj.io", "v1alpha1"
 _TIMEOUT_S = 30
@@ -22,12 +22,30 @@ def rollout(namespace: str, name: str) -> dict[str, Any] | None:
         AccessError: the API refuses the account.
         TransientError: the API does not answer.
     """
+    return _read("rollouts", namespace, name)
+
+
+def workflow(namespace: str, name: str) -> dict[str, Any]:
+    """A Workflow as the API has it.
+
+    Raises:
+        DataError: there is no such Workflow.
+        AccessError, ConfigError, TransientError: as for `rollout`.
+    """
+    found = _read("workflows", namespace, name)
+    if found is None:
+        raise DataError(f"workflow {namespace}/{name}: there is none: check --namespace and --workflow")
+    return found
+
+
+def _read(plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+    """One object; None where there is none."""
     from kubernetes import client
 
-    with _typed(f"rollout {namespace}/{name}", "get rollouts"), api_client() as api:
+    with _typed(f"{plural.removesuffix('s')} {namespace}/{name}", f"get {plural}"), api_client() as api:
         try:
             found: Any = client.CustomObjectsApi(api).get_namespaced_custom_object(
-                _GROUP, _VERSION, namespace, "rollouts", name, _request_timeout=_TIMEOUT_S
+                _GROUP, _VERSION, namespace, plural, name, _request_timeout=_TIMEOUT_S
             )
         except client.ApiException as error:
             if error.status == 404:

@@ -1,0 +1,48 @@
+"""Versions that were taken back: no release pins one again.
+
+Rollouts' rollback window sends traffic to an older ReplicaSet without steps and without analysis, also to one
+that a canary aborted once. The number of a version is in its pods' template, so a number that was taken back
+must stay out of the pin; the same model, registered again, gets a number of its own and is watched like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from steps.core.refs import ModelRef
+from steps.core.spec import StepContext
+from steps.errors import DataError
+from steps.registry.alias import ABORTED, CHAMPION
+
+# Why a version that served does not any more; `rollback` without a version does not choose it.
+ROLLED_BACK = "ctp.rolled-back"
+
+
+def taken_back(tags: Mapping[str, str]) -> str:
+    """Why a version with these tags was taken back, as one line; empty: it was not."""
+    for tag, said in ((ABORTED, "was aborted"), (ROLLED_BACK, "was rolled back")):
+        if tag in tags:
+            return f"{said} ({tags[tag]})"
+    return ""
+
+
+def check_releasable(model: ModelRef, ctx: StepContext) -> None:
+    """Refuse a version that was aborted or rolled back and does not serve; against one that the registry never saw nothing is known.
+
+    Raises:
+        DataError: it was taken back.
+        AccessError, TransientError: the registry cannot be asked.
+    """
+    from steps.core import clients
+
+    file = clients.sqlite_path(clients.registry_uri(ctx.config, ctx.workdir))
+    if file is not None and not file.exists():
+        return
+    client = clients.registry(ctx.config, ctx.workdir)
+    try:
+        tags = client.tags(model.name, model.version)
+    except DataError:
+        return
+    if (why := taken_back(tags)) and client.aliases(model.name).get(CHAMPION) != model.version:
+        told = f"{model} {why}, and a Rollout may bring an earlier version back without any analysis"
+        raise DataError(f"{told}: register the model again, which numbers it anew, or put a former champion back with ctp rollback --to")
