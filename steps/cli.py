@@ -31,14 +31,25 @@ app = typer.Typer(
 app.add_typer(cli_serve.serve, name="serve")
 
 
+def _from_file(word: str) -> str:
+    """Argo writes a word above 128 KiB to a file: the failures of a wide fan-out come to that.
+
+    Source: Argo Workflows v4.1.2, runEmissary in cmd/argoexec/commands/emissary.go.
+    """
+    try:
+        return Path(word[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{word!r}: no such file; parameters are written --name=value") from error
+
+
 def _split_params(arguments: list[str]) -> dict[str, str]:
-    """`--key=value` and `--key value` words become parameters.
+    """`--key=value` and `--key value` words become parameters; `@file` is a word that was too long for an argument.
 
     Raises:
-        UsageError: a word is neither.
+        UsageError: a word is neither, or there is no such file.
     """
     params: dict[str, str] = {}
-    words = iter(arguments)
+    words = iter([_from_file(word) if word.startswith("@") else word for word in arguments])
     for word in words:
         if not word.startswith("--"):
             raise UsageError(f"{word!r}: parameters are written --name=value")

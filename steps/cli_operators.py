@@ -84,16 +84,23 @@ def reproduce(
 
 
 def fetch_model(
-    uri: Annotated[str, typer.Option(help="Where the model is: file:///… or s3://…, as the pin says.")],
-    sha256: Annotated[str, typer.Option(help="Digest of its files, as the pin says.")],
     to: Annotated[Path, typer.Option(help="Folder that will hold it; made whole or not at all, and no mount point itself.")],
+    uri: Annotated[str, typer.Option(help="Where the model is: file:///… or s3://…, as the pin says.", show_default=False)] = "",
+    sha256: Annotated[str, typer.Option(help="Digest of its files, as the pin says.", show_default=False)] = "",
+    model: Annotated[str, typer.Option(help="Both in one, as steps pass it on: URI#sha256:DIGEST.", show_default=False)] = "",
 ) -> None:
-    """Download a released model and verify it; what is there already is not fetched again. For init containers."""
+    """Download a model and verify it; what is there already is not fetched again. For init containers."""
     import re
 
     from steps.errors import UsageError
     from steps.registry.store import fetch_model as fetch
 
+    if bool(model) == bool(uri or sha256):
+        raise UsageError("which model? give --uri and --sha256, or --model URI#sha256:DIGEST")
+    if model:
+        uri, _, sha256 = model.rpartition("#sha256:")
+    if not uri:
+        raise UsageError("where is the model? give --uri, or --model URI#sha256:DIGEST")
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise UsageError(f"--sha256 {sha256[:80]!r}: give the 64 hex digits of the pin")
     fetched = fetch(uri, sha256, to.absolute())

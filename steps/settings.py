@@ -163,6 +163,7 @@ class GateConfig(Frozen):
     max_unscored_ratio: float = Field(default=0.05, ge=0, lt=1, description="more answers of one model without a score decide nothing")
     concurrency: int = Field(default=8, ge=1, le=256, description="questions in flight; each goes to both models in turn")
     request_timeout_s: float = Field(default=120.0, gt=0)
+    server_start_s: float = Field(default=1800.0, ge=0, description="a given server that does not answer by then ends the gate")
     drift_prompts: int = Field(default=100, ge=0, description="questions whose stored answers every judge scores again; 0: none")
     max_judge_drift: float = Field(default=0.03, ge=0, le=1, description="tolerated change of a judge's mean score of stored answers")
     max_judge_noise: float = Field(default=0.10, ge=0, le=1, description="tolerated mean change of its single scores")

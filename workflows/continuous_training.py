@@ -7,6 +7,7 @@ from hera.workflows import Task, WorkflowTemplate
 from workflows import parameters
 from workflows.documents import workflow_template
 from workflows.environment import Environment
+from workflows.gate_servers import gate_urls
 from workflows.loop import Loop
 from workflows.nemo import clean_up_templates
 from workflows.templates import kebab, step_template, task_output, workflow_param
@@ -16,13 +17,12 @@ CHECKED = ("window_days", "method", "trainer", "base_model", "max_cost_usd", "so
 RESOLVED = ("golden", "base_model")
 
 
-def given() -> dict[str, str]:
+def given(env: Environment) -> dict[str, str]:
     """Where the loop's `run.NAME` inputs come from: the workflow's parameters, checked and resolved."""
     checked = {f"run.{name}": task_output("check-params", name) for name in ("since", "until", "method", "trainer")}
     resolved = {f"run.{name}": task_output("resolve", name) for name in ("golden", "champion", "champion_artifact", "base")}
     direct = {f"run.{name}": workflow_param(kebab(name)) for name in ("sources", "max_cost_usd")}
-    # Without addresses the gate starts both models itself.
-    return checked | resolved | direct | {"run.champion_url": "", "run.candidate_url": ""}
+    return checked | resolved | direct | {f"run.{name}": url for name, url in gate_urls(env).items()}
 
 
 def prelude(env: Environment) -> tuple[list[Task], list[object]]:
@@ -40,7 +40,7 @@ def prelude(env: Environment) -> tuple[list[Task], list[object]]:
 def build(env: Environment) -> WorkflowTemplate:
     """The WorkflowTemplate."""
     tasks, templates = prelude(env)
-    loop = Loop(env, given(), roots=("resolve",)).add()
+    loop = Loop(env, given(env), roots=("resolve",)).add()
     return workflow_template(
         env,
         NAME,

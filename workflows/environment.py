@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -77,17 +77,17 @@ class ComputeClasses(Frozen):
         node_selector={"ctp.dev/pool": "train"},
         tolerations=(Toleration(key="nvidia.com/gpu"),),
     )
+    # The GPUs are those of the two servers beside it (`workflows.gate_servers`); without these it needs its own.
     gate: Compute = Compute(
-        cpu="8",
-        cpu_limit="16",
-        memory="64Gi",
-        gpus=2,
-        shm="16Gi",
-        scratch="32Gi",
+        cpu="4",
+        cpu_limit="8",
+        memory="16Gi",
         deadline_s=21600,
         node_selector={"ctp.dev/pool": "gate"},
         tolerations=(Toleration(key="nvidia.com/gpu"),),
     )
+    # One model's server in the gate's pod; node and deadline are the gate's.
+    gate_server: Compute = Compute(cpu="6", cpu_limit="16", memory="40Gi", gpus=1, shm="8Gi", scratch="20Gi")
     registry: Compute = Compute(cpu="250m", cpu_limit="2", memory="1Gi", deadline_s=1800)
     # Tokenizes the dataset before a training on many nodes, and takes the digest of a whole model after it.
     nemo: Compute = Compute(cpu="4", cpu_limit="8", memory="16Gi", scratch="8Gi", deadline_s=7200)
@@ -270,13 +270,30 @@ class Workflows(Frozen):
     nemo: Nemo = Nemo()
 
 
+class Serving(Frozen):
+    """What the gate needs of the block `serving:`, defaults of rollouts/ included: it asks both models as users do.
+
+    Attributes:
+        engine: what serves: vLLM, or `ctp serve model`.
+        image: of vLLM.
+        args: its arguments beside model, name and address.
+        model_size: of the volume that holds one model.
+    """
+
+    engine: Literal["vllm", "ctp"]
+    image: str
+    args: tuple[str, ...] = ()
+    model_size: Quantity
+
+
 @dataclass(frozen=True)
 class Environment:
-    """One environment: its name, the workflows' values and the steps' configuration."""
+    """One environment: its name, the workflows' values, the steps' configuration and how the model is served."""
 
     name: str
     workflows: Workflows
     pipeline: PipelineConfig
+    serving: Serving
 
     @property
     def offers_nemo(self) -> bool:
@@ -299,9 +316,18 @@ def load_environment(name: str, root: Path = ROOT) -> Environment:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ("workflows", *first["loc"]))
         raise ConfigError(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
-    env = Environment(name, workflows, pipeline)
+    env = Environment(name, workflows, pipeline, _serving(document.get("serving") or {}, root))
     if env.offers_nemo and not workflows.nemo.image:
         raise ConfigError(f"{path}: workflows.nemo.image: pipeline.train.nemo.enabled needs the image of target nemo-rl")
     if workflows.given.trainer == "nemo-rl" and not env.offers_nemo:
         raise ConfigError(f"{path}: workflows.given.trainer: nemo-rl needs pipeline.train.nemo.enabled")
     return env
+
+
+def _serving(given: dict[str, Any], root: Path) -> Serving:
+    """The environment's block over the defaults of rollouts/."""
+    chart = next(path for path in (root / "rollouts" / "values.yaml", ROOT / "rollouts" / "values.yaml") if path.is_file())
+    defaults = yaml.safe_load(chart.read_text(encoding="utf-8"))["serving"]
+    vllm = defaults["vllm"] | (given.get("vllm") or {})
+    block = defaults | given
+    return Serving(engine=block["engine"], image=vllm["image"], args=tuple(vllm["args"]), model_size=block["modelSize"])

@@ -11,7 +11,8 @@ from hera.workflows import Task, WorkflowTemplate
 from workflows import parameters
 from workflows.documents import workflow_template
 from workflows.environment import Environment
-from workflows.templates import step_template, task_output, workflow_param
+from workflows.gate_servers import gate_urls
+from workflows.templates import kebab, step_template, task_output, workflow_param
 
 NAME = "model-evaluation"
 
@@ -20,6 +21,7 @@ def build(env: Environment) -> WorkflowTemplate:
     """The WorkflowTemplate. Before the second release there is nothing to compare with, and the gate is skipped."""
     replaced = f"'{task_output('resolve', 'previous')}' != ''"
     gate = {"champion": task_output("resolve", "previous_artifact"), "candidate": task_output("resolve", "champion_artifact")}
+    urls = {kebab(name): url for name, url in gate_urls(env).items()}
     reason = {"stage": "gate", "reason": task_output("gate", "reason"), "by": "the pipeline"}
     tasks = [
         Task(name="resolve", template="resolve", arguments={"golden": workflow_param("golden")}),
@@ -28,7 +30,7 @@ def build(env: Environment) -> WorkflowTemplate:
             template="gate",
             depends="resolve.Succeeded",
             when=replaced,
-            arguments={**gate, "golden": task_output("resolve", "golden")},
+            arguments={**gate, "golden": task_output("resolve", "golden"), **urls},
         ),
         Task(
             name="rejected-gate",
@@ -40,7 +42,7 @@ def build(env: Environment) -> WorkflowTemplate:
     ]
     templates = [
         step_template(env, "resolve", ("golden",)),
-        step_template(env, "gate", ("champion", "candidate", "golden")),
+        step_template(env, "gate", ("champion", "candidate", "golden", *gate_urls(env))),
         step_template(env, "reject", ("stage", "reason", "by")),
     ]
     description = "Compare the champion with the version that it replaced; fails when the champion no longer passes the gate."

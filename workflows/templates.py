@@ -15,6 +15,7 @@ from steps.errors import ConfigError
 from workflows import resources
 from workflows.cost_metrics import RECORDED, REVIEWED
 from workflows.environment import Environment
+from workflows.gate_servers import add_servers
 from workflows.stage_metrics import OF_A_STAGE, shown_by
 
 # Fields of a step's result that other nodes, people or metrics read. The whole result may hold a
@@ -122,7 +123,7 @@ def step_template(env: Environment, step: str, inputs: Sequence[str]) -> Contain
         f"--outputs-dir={resources.OUTPUTS}",
         *(f"--{kebab(name)}={input_param(name)}" for name in inputs),
     ]
-    return Container(
+    template = Container(
         name=step,
         image=resources.image_of(env, role.kind),
         image_pull_policy=env.workflows.image_pull_policy,
@@ -146,9 +147,10 @@ def step_template(env: Environment, step: str, inputs: Sequence[str]) -> Contain
         # The last lines of the log, which are the error's headline, become the node's message.
         termination_message_policy="FallbackToLogsOnError",
         labels=labels(role.duty),
-        annotations={"karpenter.sh/do-not-disrupt": "true"} if compute.gpus else None,
+        annotations={"karpenter.sh/do-not-disrupt": "true"} if compute.gpus or role.kind == "gate" else None,
         metrics=_metrics(step),
     )
+    return add_servers(env, template) if step == "gate" else template
 
 
 def labels(component: str) -> dict[str, str]:

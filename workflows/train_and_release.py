@@ -20,7 +20,7 @@ def build(env: Environment) -> WorkflowTemplate:
     """The WorkflowTemplate. Labelling is part of it, since it finds nothing to do when all traces have their labels."""
     tasks, templates = prelude(env)
     stages = tuple(stage for stage in PIPELINE if stage.name not in ("ingest", "govern"))
-    loop = Loop(env, given() | {"govern.traces": task_output("resolve", "traces")}, roots=("resolve",)).add(stages)
+    loop = Loop(env, given(env) | {"govern.traces": task_output("resolve", "traces")}, roots=("resolve",)).add(stages)
     return workflow_template(
         env,
         NAME,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,9 +15,11 @@ from steps.core.files import sha256_tree
 from steps.core.process import ServerProcess
 from steps.core.refs import ArtifactRef
 from steps.core.spec import StepContext
-from steps.errors import DataError
+from steps.errors import DataError, TransientError
 from steps.gate.drift import Role
 from steps.gate.suite import Arm
+
+_POLL_S = 1.0
 
 
 def verified_model(ref: ArtifactRef, artifacts: Path) -> Path:
@@ -34,9 +40,12 @@ def verified_model(ref: ArtifactRef, artifacts: Path) -> Path:
 
 @contextlib.contextmanager
 def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: StepContext) -> Iterator[dict[Arm, str]]:
-    """Base URL of each model: the given one, or that of a server started here and stopped at the end.
+    """Base URL of each model: the given one once it answers, or that of a server started here and stopped at the end.
 
     Equal models get two servers all the same, so that their latencies can be compared.
+
+    Raises:
+        TransientError: a given server does not answer within `gate.server_start_s`.
     """
     with contextlib.ExitStack() as stack:
         started: dict[Arm, ServerProcess] = {}
@@ -46,6 +55,10 @@ def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: 
                 started[arm] = stack.enter_context(ServerProcess("model", options, log_file=_log(ctx, arm)))
         for server in started.values():
             server.wait_healthy()
+        deadline = time.monotonic() + ctx.config.gate.server_start_s
+        for arm in models:
+            if arm not in started:
+                _wait_served(arm, urls[arm], deadline)
         yield {arm: started[arm].url if arm in started else urls[arm] for arm in models}
 
 
@@ -58,6 +71,24 @@ def judge_config(ctx: StepContext, role: Role = "gate") -> Iterator[JudgeConfig]
         return
     with ServerProcess("judge", {}, log_file=_log(ctx, "judge")) as server:
         yield config.model_copy(update={"base_url": server.wait_healthy().url + "/v1"})
+
+
+def _wait_served(arm: Arm, url: str, deadline: float) -> None:
+    """Wait until a server that somebody else started answers `GET /health`; one beside the gate loads its model first."""
+    health = f"{url.rstrip('/').removesuffix('/v1')}/health"
+    while True:
+        try:
+            with urllib.request.urlopen(health, timeout=10):  # noqa: S310 - the URL is configuration
+                return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:  # It is there, and knows no such route.
+                return
+            said = f"HTTP {error.code}"
+        except (OSError, http.client.HTTPException) as error:
+            said = type(error).__name__
+        if time.monotonic() > deadline:
+            raise TransientError(f"the {arm} at {url} is not ready ({said}): check its server, or raise gate.server_start_s")
+        time.sleep(_POLL_S)
 
 
 def _log(ctx: StepContext, name: str) -> Path:

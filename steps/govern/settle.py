@@ -107,13 +107,16 @@ def _commit(lake: Lake, waiting: list[Manifest], run_id: str) -> dict[str, Count
     _put(lake, "gate_ledger", batches, [unit.ledger for unit in settled], ("trace_id", "gate", "rule"), run_id)
 
     adopted: list[str] = []
+    against = known
 
     def choose(opened: Table) -> list[str]:
+        nonlocal against
         snapshot = opened.current_snapshot()
         stored = known
         if snapshot is not None and snapshot.snapshot_id != before:
             stored = _known(among(opened.scan(row_filter=others, selected_fields=("trace_id",)), "trace_id", ours))
-        settled[:] = settled if stored == known else _settle(lake, waiting, stored)
+        if stored != against:
+            settled[:], against = _settle(lake, waiting, stored), stored
         adopted[:] = [path for unit in settled for path in _files(lake, unit)]
         return adopted
 

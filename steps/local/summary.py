@@ -21,7 +21,9 @@ def headline(report: dict[str, Any]) -> str:
         return f"Promoted: faithfulness on held-out questions {gain}; the new model takes 100 % of live traffic."
     if report["outcome"] == "aborted":
         return f"Aborted: the canary was worse than the champion, all traffic is back on it. {report.get('reason', '')}"
-    return f"Rejected: the champion stays. {report.get('reason', '')}"
+    undecided = (report.get("gate") or {}).get("phase") == "Inconclusive"
+    verdict = "Undecided, so the champion stays." if undecided else "Rejected: the champion stays."
+    return f"{verdict} {report.get('reason', '')}"
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
 # Tags of a version.
 URI, SHA256, GATE_PHASE, BOOTSTRAP = "ctp.uri", "ctp.sha256", "ctp.gate-phase", "ctp.bootstrap"
 PROMOTED_OVER, PROMOTED_AT, ABORTED = "ctp.promoted-over", "ctp.promoted-at", "ctp.aborted"
+# Why a version that served does not any more; `rollback` without a version does not choose it.
+ROLLED_BACK = "ctp.rolled-back"
 _NOBODY = "none"
 
 
@@ -99,6 +101,14 @@ def check_promotable(name: str, version: int, tags: dict[str, str]) -> None:
         raise DataError(f"{name}@{version} was aborted ({tags[ABORTED]}): register it again after a new gate")
     if tags.get(GATE_PHASE) != "Successful" and tags.get(BOOTSTRAP) != "true":
         raise DataError(f"{name}@{version} has gate phase {tags.get(GATE_PHASE, 'unknown')!r}: only a Successful one may become champion")
+
+
+def taken_back(tags: dict[str, str]) -> str:
+    """Why a version with these tags was taken back, as one line; empty: it was not."""
+    for tag, said in ((ABORTED, "was aborted"), (ROLLED_BACK, "was rolled back")):
+        if tag in tags:
+            return f"{said} ({tags[tag]})"
+    return ""
 
 
 def abort(client: RegistryClient, name: str, version: int, reason: str) -> None:

@@ -108,9 +108,9 @@ def _version(client: RegistryClient, params: Params, ctx: StepContext, verdict: 
 
     One that was taken back is not used again: its pods could come back without analysis.
     """
+    from steps.registry.alias import taken_back
     from steps.registry.card import render_card
     from steps.registry.lineage import LINEAGE, lineage_tags
-    from steps.release.withdrawn import taken_back
 
     name = ctx.config.model_name
     made_of = params.model_dump(include={"policy_version", "gate_phase", "method", "bootstrap"})

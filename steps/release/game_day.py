@@ -173,8 +173,7 @@ def register_bad(ctx: StepContext, artifact: ArtifactRef) -> ModelRef:
     Every game day gets a number of its own: pods of an earlier one could come back without analysis.
     """
     from steps.core import clients
-    from steps.registry.alias import SHA256, URI
-    from steps.release.withdrawn import taken_back
+    from steps.registry.alias import SHA256, URI, taken_back
 
     client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
     known = [version for version in client.find_versions(name, GAME_DAY, artifact.sha256) if not taken_back(client.tags(name, version))]
@@ -222,8 +221,7 @@ def main(
     """Release a bad version, wait for the abort, print the timeline; exit code 1 when it took too long."""
     from steps.cli_options import settings
     from steps.core import clients
-    from steps.registry.alias import model_uri
-    from steps.release.withdrawn import taken_back
+    from steps.registry.alias import model_uri, taken_back
 
     try:
         ctx = StepContext(settings(config, overrides), f"game-day-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", workdir.resolve())

@@ -14,7 +14,6 @@ from steps.release.observed import Seen, read_rollout
 from steps.release.pin import Pin
 from steps.release.rollback import Params, Result
 from steps.release.timeline import Timeline
-from steps.release.withdrawn import ROLLED_BACK
 
 if TYPE_CHECKING:
     from steps.core.clients import RegistryClient
@@ -25,7 +24,7 @@ _POLL_S = 2.0
 def roll_back(params: Params, ctx: StepContext) -> Result:
     """Decide what comes back and put it back; see `steps.release.rollback.run`."""
     from steps.core import clients
-    from steps.registry.alias import champion, check_promotable, model_uri, promote
+    from steps.registry.alias import ROLLED_BACK, champion, check_promotable, model_uri, promote
     from steps.release.change import current_pin, release
     from steps.release.step import Params as Release
 
@@ -73,7 +72,7 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
     Raises:
         DataError: nothing earlier is known, or it was rolled back itself.
     """
-    from steps.registry.alias import PREVIOUS, by_alias
+    from steps.registry.alias import PREVIOUS, ROLLED_BACK, by_alias
 
     if to:
         return ModelRef(name=name, version=to)
@@ -89,7 +88,7 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
 
 def _mark(client: RegistryClient, gone: ModelRef, reason: str, *, was_champion: bool) -> None:
     """Say on the version itself that it went and why."""
-    from steps.registry.alias import ABORTED, abort
+    from steps.registry.alias import ABORTED, ROLLED_BACK, abort
 
     try:
         if was_champion:

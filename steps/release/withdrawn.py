@@ -7,23 +7,10 @@ must stay out of the pin; the same model, registered again, gets a number of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from steps.core.refs import ModelRef
 from steps.core.spec import StepContext
 from steps.errors import DataError
-from steps.registry.alias import ABORTED, CHAMPION
-
-# Why a version that served does not any more; `rollback` without a version does not choose it.
-ROLLED_BACK = "ctp.rolled-back"
-
-
-def taken_back(tags: Mapping[str, str]) -> str:
-    """Why a version with these tags was taken back, as one line; empty: it was not."""
-    for tag, said in ((ABORTED, "was aborted"), (ROLLED_BACK, "was rolled back")):
-        if tag in tags:
-            return f"{said} ({tags[tag]})"
-    return ""
+from steps.registry.alias import CHAMPION, taken_back
 
 
 def check_releasable(model: ModelRef, ctx: StepContext) -> None:

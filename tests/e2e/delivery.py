@@ -171,7 +171,7 @@ class Delivery:
             if time.monotonic() > end:
                 raise RuntimeError(
                     f"Prometheus at {self.prometheus} does not know {'; '.join(missing)}: "
-                    "it must scrape pods by their prometheus.io annotations (docs/e2e.md)"
+                    "it must scrape pods by their prometheus.io annotations, every 15 s or more often (docs/e2e.md)"
                 )
             time.sleep(5.0)
 

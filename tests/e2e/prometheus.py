@@ -46,14 +46,18 @@ def values(answer: dict[str, Any]) -> list[float]:
 
 
 def wanted_series(namespace: str, name: str, port: int) -> dict[str, str]:
-    """What must be scraped before a canary can be judged: what it is -> query."""
-    return {
+    """What must be scraped before a canary can be judged: what it is -> query.
+
+    Scraped once a minute, a window of a minute holds one sample, of which nothing increases: each must have four in it.
+    """
+    series = {
         "Envoy's counters (pods of the gateway, port 9091)": (
             f'envoy_cluster_upstream_rq_xx{{envoy_cluster_name="kube_{namespace}_{name}-stable_{port}"}}'
         ),
         "the quality exporter (pods ctp-quality, port 9400)": f'ctp_quality_scored_total{{model_name="{name}"}}',
         "the model servers (pods of the Rollout)": f'vllm:num_requests_running{{model_name="{name}"}}',
     }
+    return {what: f"count_over_time({selector}[1m]) >= 4" for what, selector in series.items()}
 
 
 def ask(api: Any, url: str, expression: str) -> list[float]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
+import shutil
 
 import pytest
+from helm_python import HelmError
 
 from . import cel, core_schemas, crds
-from .rendered import ENVIRONMENTS, objects
+from .rendered import CHARTS, ENVIRONMENTS, PIN, ROOT, ROOT_APP, environment_files, merged, objects, read_values, render
 from .versions import pins
 
 # Rules that cel-python cannot evaluate, by their text. One that appears fails the test until it is named here.
@@ -79,6 +82,88 @@ def test_an_object_is_made_once(environment):
         key = (item.manifest["apiVersion"].rpartition("/")[0], item.kind, item.namespace, item.name)
         assert key not in seen, f"{item} is made by {seen[key]} too"
         seen[key] = item.application
+
+
+# ---- values: a wrong key in any mapping of any chart ------------------------------------------
+
+
+# Block of an environment's file -> charts that may refuse it. `pipeline`, `workflows` and `aws` are refused by `make render`.
+BLOCKS = {
+    "judge": ["charts/judge"],
+    "karpenter": ["karpenter"],
+    "observability": ["charts/observability"],
+    "platform": ["charts/pipeline"],
+    "registry": ["charts/registry"],
+    "rootApp": [ROOT_APP],
+    "serving": ["rollouts", "kgateway"],
+    "telemetry": ["charts/telemetry"],
+}
+WRONG = "zebra"
+# Values of others' charts, which have schemas of their own.
+FOREIGN = re.compile(r"^rootApp\.thirdParty\.[\w-]+\.values(\.|$)")
+GIVEN = merged(merged(read_values(environment_files("production")), PIN), {"rootApp": {"requireDigests": False}})
+
+
+def mappings(value, path=()):
+    if isinstance(value, dict):
+        yield path
+        for key, inner in value.items():
+            yield from mappings(inner, (*path, key))
+
+
+def refused(charts, values):
+    for chart in charts:
+        try:
+            render(ROOT / chart, values, "x", "model-serving")
+        except HelmError:
+            return True
+    return False
+
+
+def test_every_chart_has_a_block_of_its_own():
+    assert {chart for charts in BLOCKS.values() for chart in charts} == set(CHARTS)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_wrong_key_is_refused_wherever_it_stands(block):
+    known = merged({}, {block: GIVEN[block]})
+    for chart in BLOCKS[block]:
+        known = merged(read_values([ROOT / chart / "values.yaml"]), known)
+    assert not refused(BLOCKS[block], GIVEN)
+    accepted = []
+    for path in mappings(known[block]):
+        wrong = {WRONG: 1}
+        for key in reversed((block, *path)):
+            wrong = {key: wrong}
+        where = ".".join((block, *path))
+        if not FOREIGN.match(where) and not refused(BLOCKS[block], merged(GIVEN, wrong)):
+            accepted.append(where)
+    assert not accepted, f"a wrong key passes in {accepted}"
+
+
+def test_a_block_that_nobody_reads_is_refused():
+    """`jugde: {enabled: true}` would leave the judges away."""
+    assert refused([ROOT_APP], merged(GIVEN, {WRONG: {"enabled": True}}))
+
+
+@pytest.mark.parametrize("block", ["pipeline", "workflows"])
+def test_a_wrong_key_of_the_steps_is_refused(block, tmp_path):
+    from steps.errors import ConfigError
+    from workflows.environment import load_environment
+
+    from . import copies
+
+    root = copies.copy(tmp_path)
+    known = read_values([root / "charts" / "environments" / "production" / "values.yaml"])[block]
+    for path in mappings(known):
+        wrong = {WRONG: 1}
+        for key in reversed((block, *path)):
+            wrong = {key: wrong}
+        folder = root / "charts" / "environments" / ".".join((block, *path))
+        shutil.copytree(root / "charts" / "environments" / "production", folder)
+        copies.changed(root, folder.name, wrong)
+        with pytest.raises(ConfigError, match=WRONG):
+            load_environment(folder.name, root)
 
 
 # ---- the checks themselves find what is wrong -------------------------------------------------

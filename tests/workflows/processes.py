@@ -31,6 +31,7 @@ class Cluster:
         given: the workflow's parameters.
         answers: approval -> what the person gives.
         pods: template and argv of each pod, in order.
+        results: template -> outputs of its last pod that succeeded.
         failed: the last words of each pod that failed.
     """
 
@@ -40,6 +41,7 @@ class Cluster:
     answers: dict[str, Values] = field(default_factory=dict)
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     pods: list[tuple[str, list[str]]] = field(default_factory=list)
+    results: dict[str, Values] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self, name: str, inputs: Mapping[str, str]) -> tuple[str, Values]:
@@ -126,4 +128,6 @@ class Cluster:
             self.failed[template["name"]] = f"exit {done.returncode}: {done.stderr.strip()[-2000:]}"
             return "Failed", {}
         items = parameters(template, "outputs").items()
-        return "Succeeded", {name: Path(self._place(item["valueFrom"]["path"], pod)).read_text(encoding="utf-8") for name, item in items}
+        outputs = {name: Path(self._place(item["valueFrom"]["path"], pod)).read_text(encoding="utf-8") for name, item in items}
+        self.results[template["name"]] = outputs
+        return "Succeeded", outputs

@@ -85,6 +85,9 @@ MAY_BE_EMPTY |= {("approve", "reason"), ("reject", "by"), ("record-outcome", "fa
 MAY_BE_EMPTY |= {("record-outcome", "namespace"), ("cost-review", "quarter")}
 
 
+COMMAND = typer.main.get_command(app).commands["step"]
+
+
 def parsed(template, empty=frozenset()):
     """The step's name, the options of `ctp step`, and its parameters, after Argo has put the inputs in."""
     container = template["container"]
@@ -98,8 +101,7 @@ def parsed(template, empty=frozenset()):
         return "" if (step, name) in empty else BY_STEP.get((step, name)) or SAMPLES.get(name, ARTIFACT)
 
     arguments = [re.sub(r"\{\{([^{}]+)\}\}", value, text) for text in container["args"]]
-    command = typer.main.get_command(app).commands["step"]
-    with command.make_context("step", arguments[1:]) as context:
+    with COMMAND.make_context("step", arguments[1:]) as context:
         return step, context.params, _split_params(context.args)
 
 

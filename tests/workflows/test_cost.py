@@ -58,7 +58,9 @@ def test_the_ceilings_and_sizes_of_an_environment(environment):
     if env.offers_nemo:
         assert cost.train_step_s["nemo-rl"].keys() == {"dpo", "grpo"}
     gate = cost.instances[cost.machines["gate"].instance]
-    assert gate.gpus >= env.workflows.compute.gate.gpus, "a pod does not span machines"
+    sizes = env.workflows.compute
+    servers = 2 * sizes.gate_server.gpus if env.serving.engine == "vllm" else 0
+    assert gate.gpus >= sizes.gate.gpus + servers, "a pod does not span machines"
 
 
 @pytest.mark.parametrize(("environment", "workflow"), EVERY_WORKFLOW)

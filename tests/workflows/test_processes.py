@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,10 @@ import sys
 import pytest
 import yaml
 
-from steps.core.process import ServerProcess
+from steps.config import load_config
+from steps.core import clients
+from steps.core.lake import open_lake
+from steps.core.process import ServerProcess, thread_environment
 
 from .processes import Cluster
 from .rendered import ROOT, parameters, templates, workflow_templates
@@ -51,14 +55,75 @@ def submit(home, workflow, answers, **given):
     return cluster, cluster.run("main", {})[0]
 
 
-def test_two_yeses_lead_from_trace_files_to_the_pin(home):
+def begin_locally(home, place):
+    """Start the local runner's walk on a copy of everything that a workflow begins with."""
+    shutil.copytree(home, place)
+    config = place / "etc" / "config.yaml"
+    config.write_text(config.read_text().replace(str(home), str(place)))
+    words = [place / "data" / "ctp", config, place / "data" / "raw"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.workflows.locally", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **thread_environment()},
+    )
+
+
+def test_two_yeses_lead_from_trace_files_to_the_pin_as_ctp_run_does(home, tmp_path):
+    locally = begin_locally(home, tmp_path / "locally")
     cluster, state = submit(home, "continuous-training", {"approve-train": YES, "approve-deploy": YES})
+    printed, errors = locally.communicate(timeout=600)
     assert state == "Succeeded", cluster.failed
+    assert locally.returncode == 0, errors[-2000:]
     names = [name for name, _ in cluster.pods]
     assert names[:3] == ["check-params", "resolve", "ingest"] and names[-1] == "release" and "reject" not in names
     assert names.count("govern-shard") >= 1 and names.count("govern-commit") == names.count("label-commit") == 1
     status = ctp("status", "--workdir", str(home / "data" / "ctp"), "--config", str(home / "etc" / "config.yaml"), "--json")
     assert status["candidate"] == status["pinned"] != status["champion"]
+    assert made_of(cluster.results) == made_of(json.loads(printed)), "the same traces make the same dataset, weights, verdict and version"
+    check_records(home, cluster)
+
+
+def made_of(results):
+    """What a run ends with, but for places and times."""
+    metrics = results["gate"]["metrics"]
+    metrics = json.loads(metrics) if isinstance(metrics, str) else metrics
+    return {
+        "read": [
+            int(results["govern-commit" if "govern-commit" in results else "govern"][name]) for name in ("read", "written", "stopped")
+        ],
+        "dataset": results["curate"]["digest"],
+        "pairs": int(results["curate"]["pairs"]),
+        "weights": results["train"]["model"].rpartition("#")[2],
+        "phase": results["gate"]["phase"],
+        "metrics": {name: value for name, value in metrics.items() if value["unit"] != "ms"},
+        "model": results["register"]["model"],
+        "changed": str(results["release"]["changed"]).lower(),
+    }
+
+
+def check_records(home, cluster):
+    """Who approved what and when stands in `runs` and on the registered version."""
+    config, workdir = load_config(home / "etc" / "config.yaml"), home / "data" / "ctp"
+    model, weights = cluster.results["register"]["model"], cluster.results["train"]["model"].rpartition(":")[2]
+    digests = {"approve-train": cluster.results["curate"]["digest"], "approve-deploy": weights}
+    with open_lake(config, workdir) as lake:
+        said = {stage: lake.run_records(stage, run_id=cluster.uid)[0].payload for stage in digests}
+    for stage, payload in said.items():
+        assert (payload["decision"], payload["by"], payload["reason"], payload["digest"]) == (
+            "approved",
+            YES["approver"],
+            YES["reason"],
+            digests[stage],
+        )
+    assert said["approve-deploy"]["shown"]["metrics"]["faithfulness"]["ci95"], "with its interval"
+    name, _, version = model.partition("@")
+    tags = clients.registry(config, workdir).tags(name, int(version))
+    assert (tags["ctp.approved-by"], tags["ctp.approved-at"]) == (YES["approver"], said["approve-train"]["at"])
+    assert tags["ctp.deploy-decision"] == "approved"
+    assert (tags["ctp.deploy-decided-by"], tags["ctp.deploy-decided-at"]) == (YES["approver"], said["approve-deploy"]["at"])
 
 
 def test_a_no_ends_the_run_without_training(home):

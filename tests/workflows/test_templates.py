@@ -49,8 +49,8 @@ def test_resources_are_bounded(environment, workflow, template):
     assert resources["requests"]["memory"] == resources["limits"]["memory"]
     gpus = resources["limits"].get("nvidia.com/gpu")
     assert gpus == resources["requests"].get("nvidia.com/gpu")
-    assert (gpus is not None) == (environment != "kind" and template["name"] in ("train", "gate"))
-    if gpus is not None:
+    assert (gpus is not None) == (environment != "kind" and template["name"] == "train")
+    if gpus is not None or template.get("sidecars"):
         assert {"effect": "NoSchedule", "key": "nvidia.com/gpu", "operator": "Exists"} in template["tolerations"]
         assert template["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
     assert 60 <= template["activeDeadlineSeconds"] <= 7 * 86400

@@ -90,7 +90,9 @@ def test_a_trace_that_comes_again_on_another_day_is_one_trace(tmp_path, raw):
         (raw / name).mkdir()
         for path in first.iterdir():
             (raw / name / path.name).write_text(
-                re.sub(r'(TimeUnixNano": ?"?)(\d+)', lambda match, days=days: match[1] + str(int(match[2]) + days * DAY_NS), path.read_text())
+                re.sub(
+                    r'(TimeUnixNano": ?"?)(\d+)', lambda match, days=days: match[1] + str(int(match[2]) + days * DAY_NS), path.read_text()
+                )
             )
     one, many = contexts(tmp_path, "one"), contexts(tmp_path, "many")
     for source in (first, raw):

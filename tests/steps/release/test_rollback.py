@@ -13,9 +13,8 @@ from steps.core import clients
 from steps.core.lake import open_lake
 from steps.core.runtime import run_step
 from steps.errors import DataError, TransientError
-from steps.registry.alias import ABORTED, abort
+from steps.registry.alias import ABORTED, ROLLED_BACK, abort
 from steps.release.change import current, current_pin
-from steps.release.withdrawn import ROLLED_BACK
 
 from .served import ROLLOUT, reconcile, rollout, serving, tags
 

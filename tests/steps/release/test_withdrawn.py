@@ -7,9 +7,9 @@ import pytest
 from steps.core import clients
 from steps.core.refs import ModelRef
 from steps.errors import DataError
-from steps.registry.alias import ABORTED, abort, promote
+from steps.registry.alias import ABORTED, ROLLED_BACK, abort, promote, taken_back
 from steps.release.change import current_pin
-from steps.release.withdrawn import ROLLED_BACK, check_releasable, taken_back
+from steps.release.withdrawn import check_releasable
 
 from .served import aborted, pin, reconcile, rollout, serving, tags
 
