@@ -175,6 +175,14 @@ def test_pools_offer_the_machines_whose_prices_are_known(environment, found):
     assert offered <= set(cost.instances), "a machine without a price"
 
 
+def test_an_estimate_is_never_below_what_a_pool_may_pay(environment, found):
+    """A price of Spot for a pool that may take on-demand machines would let a training past the ceiling."""
+    cost = load_config(ROOT / "charts" / "environments" / environment / "values.yaml").cost
+    for work, machine in cost.machines.items():
+        if machine.capacity != "on-demand":
+            assert requirement(pools(found)[work], "karpenter.sh/capacity-type") == [machine.capacity], work
+
+
 def test_a_training_of_the_configured_size_fits(environment, found):
     cost = load_config(ROOT / "charts" / "environments" / environment / "values.yaml").cost
     assert cost.train_gpus <= int(quotas(found)["p5en"]["nvidia.com/gpu"])

@@ -15,11 +15,16 @@ from steps.config import load_config
 from steps.core import clients
 from steps.core.lake import open_lake
 from steps.core.process import ServerProcess, thread_environment
+from steps.core.spec import SilentProgress
+from steps.local.world.warmup import Recipe, build_base
 
 from .processes import Cluster
 from .rendered import ROOT, parameters, templates, workflow_templates
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+# A first model after fewer lessons: its candidate gets better than it, and not as good as the gate asks otherwise.
+QUICK = Recipe(steps=300, recap_steps=34)
+EASY = {"min_faithfulness": 0.5, "min_answer_relevancy": 0.5}
 YES = {"approve": "yes", "reason": "it is only a test", "approver": "Ada"}
 
 
@@ -38,6 +43,8 @@ def home(tmp_path_factory):
         for name in ("reward_judge", "gate_judge"):
             values[name]["base_url"] = f"{judge.wait_healthy().url}/v1"
         values["ingest"]["sources"] = [str(home / "data" / "raw")]
+        values["gate"] |= EASY
+        values["world"] = {"base_model": str(build_base(home / "data" / "base", 0, SilentProgress(), QUICK))}
         (home / "etc").mkdir()
         (home / "etc" / "config.yaml").write_text(yaml.safe_dump(values))
         at = ("--workdir", str(home / "data" / "ctp"), "--config", str(home / "etc" / "config.yaml"), "--json")

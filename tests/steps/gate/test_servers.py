@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from steps.core.files import sha256_tree
 from steps.core.process import ServerProcess
 from steps.core.refs import ArtifactRef
 from steps.core.spec import StepContext
+from steps.errors import TransientError
 from steps.gate import servers
 
 
@@ -27,10 +30,47 @@ def model(tmp_path):
     return ArtifactRef(uri=folder.as_uri(), sha256=sha256_tree(folder))
 
 
-def test_given_urls_are_used_as_they_are(ctx, model):
-    given = {"champion": "http://a", "candidate": "http://b"}
+@pytest.fixture
+def loading():
+    """A server that is busy loading for two looks, and has no route /health after that."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked.append(self.path)
+            self.send_error(503 if len(server.asked) <= server.busy else 404)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.busy = [], 2
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_given_urls_are_used_as_they_are_once_they_answer(ctx, model, loading, monkeypatch):
+    monkeypatch.setattr(servers, "_POLL_S", 0.01)
+    url = f"http://127.0.0.1:{loading.server_port}"
+    given = {"champion": url, "candidate": f"{url}/v1"}
     with servers.model_urls({"champion": model, "candidate": model}, given, ctx) as urls:
         assert urls == given
+    assert loading.asked == ["/health"] * 4
+
+
+def test_a_given_server_that_never_comes_ends_the_gate(ctx, model, loading, monkeypatch):
+    monkeypatch.setattr(servers, "_POLL_S", 0.01)
+    hurried = ctx.config.model_copy(update={"gate": ctx.config.gate.model_copy(update={"server_start_s": 0.05})})
+    loading.busy = 10**9
+    for url, said in ((f"http://127.0.0.1:{loading.server_port}", "HTTP 503"), ("http://127.0.0.1:9", "URLError")):
+        with (
+            pytest.raises(TransientError, match=rf"the champion at {url} is not ready \({said}\)"),
+            servers.model_urls({"champion": model}, {"champion": url}, StepContext(hurried, "r", ctx.workdir)),
+        ):
+            pass
 
 
 def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, monkeypatch):
