@@ -33,6 +33,7 @@ class Cluster:
         pods: template and argv of each pod, in order.
         results: template -> outputs of its last pod that succeeded.
         failed: the last words of each pod that failed.
+        ended: what the exit handler reads about the workflow, as `status`.
     """
 
     home: Path
@@ -43,6 +44,7 @@ class Cluster:
     pods: list[tuple[str, list[str]]] = field(default_factory=list)
     results: dict[str, Values] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    ended: Values = field(default_factory=dict)
 
     def run(self, name: str, inputs: Mapping[str, str]) -> tuple[str, Values]:
         """Run a template: (state, outputs)."""
@@ -61,6 +63,7 @@ class Cluster:
     def fill(self, text: str, scope: Mapping[str, str]) -> str:
         """Substitute every simple variable, once: what a value holds is not looked at again."""
         known = {"workflow.uid": self.uid, "workflow.name": "local"} | {f"workflow.parameters.{k}": v for k, v in self.given.items()}
+        known |= {f"workflow.{name}": value for name, value in self.ended.items()}
 
         def value(match: re.Match[str]) -> str:
             return (known | dict(scope))[match[1].strip()]

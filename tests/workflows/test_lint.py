@@ -128,7 +128,8 @@ def test_a_pod_is_one_that_the_api_server_takes(environment, workflow, template)
     volumes = [volume["name"] for volume in (*spec["volumes"], *template["volumes"])]
     assert len(volumes) == len(set(volumes)) and not ARGO_VOLUMES & set(volumes)
     mounts = template["container"]["volumeMounts"]
-    assert {mount["name"] for mount in mounts} == set(volumes)
+    beside = [mount for one in (*template.get("initContainers", ()), *template.get("sidecars", ())) for mount in one["volumeMounts"]]
+    assert {mount["name"] for mount in (*mounts, *beside)} == set(volumes)
     places = [mount["mountPath"] for mount in mounts]
     assert len(places) == len(set(places)) and not any(place.startswith(("/var/run/argo", "/argo", "/mainctrfs")) for place in places)
     # `wait` reads outputs through the volume that main wrote them to, and never out of a read-only root.

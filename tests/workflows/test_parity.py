@@ -8,10 +8,11 @@ import pytest
 
 from steps.pipeline import PIPELINE
 from workflows.fanout import FAN_OUT, INSTEAD, INSTEAD_OF
+from workflows.gate_servers import gate_urls
 from workflows.nemo import EITHER
 from workflows.render import TEMPLATES
 
-from .rendered import ENVIRONMENTS, before, parameters, tasks, templates
+from .rendered import ENVIRONMENTS, before, environment_of, parameters, tasks, templates
 from .test_release import walk
 
 APPROVALS = {stage.name for stage in PIPELINE if stage.is_approval}
@@ -23,15 +24,13 @@ RUN = {
         for name in ("golden", "champion", "champion_artifact", "base")
     },
     "sources": "{{workflow.parameters.sources}}",
-    "champion_url": "",
-    "candidate_url": "",
 }
 
 
-def bound(source: str) -> str:
+def bound(source: str, environment: str = "kind") -> str:
     origin, _, output = source.partition(".")
     if origin == "run":
-        return RUN[output]
+        return (RUN | gate_urls(environment_of(environment)))[output]
     task = f"record-{origin}" if origin in APPROVALS else origin
     return f"{{{{tasks.{task}.outputs.parameters.{output.replace('_', '-')}}}}}"
 
@@ -61,7 +60,7 @@ def test_bindings_agree(environment):
             for source in stage.shows:
                 assert given[source.replace(".", "_")] == bound(source)
             continue
-        expected = {name: bound(source) for name, source in stage.inputs.items()}
+        expected = {name: bound(source, environment) for name, source in stage.inputs.items()}
         if stage.name in INSTEAD_OF:
             replaced = stage.inputs[INSTEAD_OF[stage.name]].partition(".")[0]
             del expected[INSTEAD_OF[stage.name]]

@@ -55,7 +55,7 @@ def home(tmp_path_factory):
 
 def submit(home, workflow, answers, **given):
     """A workflow with its defaults, some of them replaced."""
-    defaults = {name: item.get("value") for name, item in parameters(workflow_templates("kind")[workflow]["spec"], "arguments").items()}
+    defaults = {name: item.get("value", "") for name, item in parameters(workflow_templates("kind")[workflow]["spec"], "arguments").items()}
     defaults["golden"] = defaults.get("golden", "").replace("/data/", f"{home}/data/")
     cluster = Cluster(home, templates("kind", workflow), defaults | given, answers)
     shutil.rmtree(home / "pods", ignore_errors=True)
@@ -135,13 +135,31 @@ def check_records(home, cluster):
 
 def test_a_no_ends_the_run_without_training(home):
     no = {"approve": "no", "reason": 'not "today"', "approver": "Ada"}
-    cluster, state = submit(home, "continuous-training", {"approve-train": no}, method="dpo")
+    cluster, state = submit(home, "train-and-release", {"approve-train": no}, method="dpo")
     assert state == "Failed" and "train" not in dict(cluster.pods)
     assert (
         list(cluster.failed) == ["reject"]
         and "exit 65" in cluster.failed["reject"]
         and "rejected at approve-train by Ada" in cluster.failed["reject"]
     )
+    # As Argo quotes it.
+    failures = json.dumps(json.dumps([{"displayName": "rejected-approve-train", "message": cluster.failed["reject"]}]))
+    cluster.ended = {"status": state, "duration": "12.345678", "failures": failures, "namespace": ""}
+    assert cluster.run("on-exit", {})[0] == "Succeeded", cluster.failed
+    assert (cluster.results["record-outcome"]["outcome"], cluster.results["record-outcome"]["recorded"]) == ("rejected", "true")
+
+
+def test_the_other_workflows_end_well(home):
+    given = {
+        "erase-user": {"user-hash": "a" * 64, "requested-by": "Ada"},
+        "backfill": {"since": "2020-01-01", "until": "2020-01-02"},
+        "table-maintenance": {},
+        "cost-review": {},
+        "reward-backtest": {"policy": '{"label": {"weights": {"judge": 0.6}}}', "sample": "8"},
+    }
+    for workflow, values in given.items():
+        cluster, state = submit(home, workflow, {}, **values)
+        assert state == "Succeeded", (workflow, cluster.failed)
 
 
 def test_no_new_file_is_no_failure(home):

@@ -85,7 +85,10 @@ def test_volumes(environment, workflow, template):
     shared = {volume["name"]: volume for volume in workflow_templates(environment)[workflow]["spec"]["volumes"]}
     own = {volume["name"]: volume for volume in template["volumes"]}
     mounted = {mount["name"]: mount for mount in template["container"]["volumeMounts"]}
-    assert mounted.keys() == shared.keys() | own.keys()
+    beside = {
+        mount["name"] for one in (*template.get("initContainers", ()), *template.get("sidecars", ())) for mount in one["volumeMounts"]
+    }
+    assert mounted.keys() | beside == shared.keys() | own.keys()
     assert mounted["config"]["mountPath"] == "/etc/ctp" and mounted["config"]["readOnly"] and mounted["data"]["mountPath"] == "/data"
     assert mounted["tmp"]["mountPath"] == "/tmp" and own["tmp"]["emptyDir"]["sizeLimit"]
     assert shared["config"]["configMap"] == {"name": "{{workflow.parameters.config}}", "optional": True}

@@ -73,7 +73,7 @@ def test_a_given_server_that_never_comes_ends_the_gate(ctx, model, loading, monk
             pass
 
 
-def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, monkeypatch):
+def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, loading, monkeypatch):
     """No server is started: what would be is parsed by the real command line."""
     commands = []
 
@@ -84,8 +84,10 @@ def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, monkeypatch
 
     monkeypatch.setattr(ServerProcess, "start", lambda self: None)
     monkeypatch.setattr(ServerProcess, "wait_healthy", note)
-    with servers.model_urls({"champion": model, "candidate": model}, {"champion": "", "candidate": "http://b"}, ctx) as urls:
-        assert urls == {"champion": "http://127.0.0.1:1", "candidate": "http://b"}
+    monkeypatch.setattr(servers, "_POLL_S", 0.01)
+    given = f"http://127.0.0.1:{loading.server_port}"
+    with servers.model_urls({"champion": model, "candidate": model}, {"champion": "", "candidate": given}, ctx) as urls:
+        assert urls == {"champion": "http://127.0.0.1:1", "candidate": given}
     words = commands[0][commands[0].index("serve") + 2 :]
     parsed = get_command(app).commands["serve"].commands["model"].make_context("model", words).params
     assert parsed["model"] == model.local_path()

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from steps.cli import app
 from steps.core.files import sha256_tree
 from steps.core.refs import ArtifactRef
-from steps.errors import AccessError, ConfigError, DataError, TransientError
+from steps.errors import AccessError, ConfigError, DataError, TransientError, UsageError
 from steps.registry import store
 from steps.registry.store import delete_model, fetch_model, local_model, open_objects, store_model
 
@@ -225,6 +227,10 @@ def test_the_command_of_the_init_container(s3, model, tmp_path):
     assert sha256_tree(tmp_path / "m" / "model") == digest
     assert fetch(ref.uri, "0" * 64).returncode == 65
     assert fetch(ref.uri, "short").returncode == 64
+    both = ["fetch-model", f"--model={ref}", f"--to={tmp_path / 'other' / 'model'}"]
+    assert CliRunner().invoke(app, both).exit_code == 0
+    for words in ([*both, "--uri=x"], ["fetch-model", both[2]], [*both, "--model=nothing"]):
+        assert isinstance(CliRunner().invoke(app, words).exception, UsageError), words
 
 
 def test_only_the_production_prefix_is_written(where, model):
