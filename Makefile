@@ -59,7 +59,7 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-render: $(VENV)/.dev ## Write workflows/rendered from the sources and the environments' values
+render: $(VENV)/.dev ## Write everything generated: workflows, derived values, IAM policies, dashboards
 	$(BIN)/python -m workflows.render
 
 # Under another hash seed than the machine's own: what is committed must not depend on it.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
 
-from workflows.documents import every_weeks
+from workflows.documents import cron_workflow, every_weeks
 from workflows.environment import Schedule
-from workflows.render import SCHEDULED
+from workflows.render import SCHEDULED, TEMPLATES, documents
 
 from .rendered import ENVIRONMENTS, cron_workflows, environment_of, parameters, workflow_templates
 
@@ -59,6 +60,20 @@ def test_every_week_belongs_to_one_turn(every):
 def test_a_schedule_that_cannot_be_meant_is_refused(bad):
     with pytest.raises(ValidationError):
         Schedule(**bad)
+
+
+def test_every_cadence_is_configuration():
+    env = environment_of("production")
+    for field, name in SCHEDULED.items():
+        schedules = env.workflows.schedules.model_copy(
+            update={field: Schedule(cron="7 7 * * 2", every_weeks=3), "timezone": "Europe/Berlin"}
+        )
+        changed = replace(env, workflows=env.workflows.model_copy(update={"schedules": schedules}))
+        spec = cron_workflow(changed, name, getattr(schedules, field)).to_dict()["spec"]
+        assert (spec["schedules"], spec["timezone"]) == (["7 7 * * 2"], "Europe/Berlin") and "% 1814400" in spec["when"]
+    never = env.workflows.schedules.model_copy(update={field: Schedule() for field in SCHEDULED})
+    files = documents(replace(env, workflows=env.workflows.model_copy(update={"schedules": never})))
+    assert not [name for name in files if name.startswith("cronworkflow")] and len(files) == len(TEMPLATES), "no cron, never"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
