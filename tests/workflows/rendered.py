@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from workflows.environment import Environment, load_environment
@@ -56,6 +57,23 @@ def containers() -> Iterator[Any]:
         for template in templates(environment, workflow).values():
             if "container" in template:
                 yield environment, workflow, template
+
+
+def each_pod(check: Callable[[str, str, Document], None]) -> Any:
+    """Turn a check of one template with a container into a test of every WorkflowTemplate: a case a template would be thousands."""
+
+    @pytest.mark.parametrize(("environment", "workflow"), EVERY_WORKFLOW)
+    def test(environment: str, workflow: str) -> None:
+        for name, template in templates(environment, workflow).items():
+            if "container" in template:
+                try:
+                    check(environment, workflow, template)
+                except BaseException as error:
+                    error.add_note(f"template {name} of {workflow} in {environment}")
+                    raise
+
+    test.__name__, test.__doc__, test.__module__ = check.__name__, check.__doc__, check.__module__
+    return test
 
 
 def parameters(holder: Document, kind: str) -> dict[str, Document]:

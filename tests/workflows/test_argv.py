@@ -12,7 +12,7 @@ from steps.cli import _split_params, app
 from steps.core.runtime import validate_params
 from workflows.templates import ROWS
 
-from .rendered import containers, parameters
+from .rendered import each_pod, parameters
 
 DIGEST = "a" * 64
 ARTIFACT = f"file:///data/ctp/artifacts/x#sha256:{DIGEST}"
@@ -105,9 +105,7 @@ def parsed(template, empty=frozenset()):
         return step, context.params, _split_params(context.args)
 
 
-@pytest.mark.parametrize(
-    ("environment", "workflow", "template"), list(containers()), ids=lambda item: item if isinstance(item, str) else item["name"]
-)
+@each_pod
 def test_argv_is_what_the_step_takes(environment, workflow, template):
     step, options, given = parsed(template)
     assert step == options["name"] == template["name"]
@@ -118,9 +116,7 @@ def test_argv_is_what_the_step_takes(environment, workflow, template):
         validate_params(spec, parsed(template, {empty})[2])
 
 
-@pytest.mark.parametrize(
-    ("environment", "workflow", "template"), list(containers()), ids=lambda item: item if isinstance(item, str) else item["name"]
-)
+@each_pod
 def test_outputs_are_fields_of_the_result_where_the_step_writes_them(environment, workflow, template):
     step, options, _ = parsed(template)
     fields = find_step(step).load()[1].model_fields

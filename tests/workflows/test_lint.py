@@ -15,7 +15,7 @@ import pytest
 from steps.cli import _split_params
 from steps.errors import UsageError
 
-from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, containers, cron_workflows, parameters, tasks, templates, workflow_templates
+from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, cron_workflows, each_pod, parameters, tasks, templates, workflow_templates
 
 NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}")
 PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
@@ -28,7 +28,6 @@ OF_OUTPUTS = ("path", "jqFilter", "jsonPath", "parameter", "expression", "suppli
 # Bytes: what one environment variable or argument of a process may hold; beyond it Argo takes other ways.
 LONGEST_VARIABLE = 128 * 1024
 ARGO_VOLUMES = {"var-run-argo", "tmp-dir-argo", "input-artifacts", "argo-env-config", "argoexec-bin"}
-PODS = pytest.mark.parametrize(("environment", "workflow", "template"), [*containers()])
 EVERYWHERE = pytest.mark.parametrize(("environment", "workflow"), EVERY_WORKFLOW)
 
 
@@ -122,7 +121,7 @@ def test_braces_are_variables(environment, workflow):
 # ---- pods -----------------------------------------------------------------------------------
 
 
-@PODS
+@each_pod
 def test_a_pod_is_one_that_the_api_server_takes(environment, workflow, template):
     spec = workflow_templates(environment)[workflow]["spec"]
     volumes = [volume["name"] for volume in (*spec["volumes"], *template["volumes"])]
@@ -138,7 +137,7 @@ def test_a_pod_is_one_that_the_api_server_takes(environment, workflow, template)
         assert not volume.get("readOnly")
 
 
-@PODS
+@each_pod
 def test_argos_own_containers_are_confined_too(environment, workflow, template):
     """A plain installation leaves them as they are, and a namespace with the standard `restricted` refuses the pod."""
     patch = json.loads(template["podSpecPatch"])

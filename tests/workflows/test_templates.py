@@ -10,12 +10,9 @@ from steps.errors import EXIT_TRANSIENT
 from workflows.resources import ROLES
 from workflows.templates import LAKE_COMMIT, MUTEXES, NEMO_RL, RELEASE
 
-from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, containers, environment_of, templates, workflow_templates
+from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, containers, each_pod, environment_of, templates, workflow_templates
 
 EVERY = list(containers())
-PODS = pytest.mark.parametrize(
-    ("environment", "workflow", "template"), EVERY, ids=lambda item: item if isinstance(item, str) else item["name"]
-)
 # Who may do what: written out here so that a change of a role is seen twice.
 ACCOUNTS = {
     "ctp-workflow": {"check-params", "estimate", "approve", "reject", "record-outcome", "cost-review"},
@@ -30,7 +27,7 @@ ACCOUNTS = {
 }
 
 
-@PODS
+@each_pod
 def test_image_and_command(environment, workflow, template):
     flows = environment_of(environment).workflows
     container = template["container"]
@@ -41,7 +38,7 @@ def test_image_and_command(environment, workflow, template):
     assert not {"sh", "bash", "-c"} & set(container["args"])
 
 
-@PODS
+@each_pod
 def test_resources_are_bounded(environment, workflow, template):
     resources = template["container"]["resources"]
     for kind in ("requests", "limits"):
@@ -56,7 +53,7 @@ def test_resources_are_bounded(environment, workflow, template):
     assert 60 <= template["activeDeadlineSeconds"] <= 7 * 86400
 
 
-@PODS
+@each_pod
 def test_identity(environment, workflow, template):
     account = template["serviceAccountName"]
     assert template["name"] in ACCOUNTS[account]
@@ -65,7 +62,7 @@ def test_identity(environment, workflow, template):
     assert secret["secretName"] == account and secret["optional"] is True, "a pod sees the secrets of its own duty only"
 
 
-@PODS
+@each_pod
 def test_confinement(environment, workflow, template):
     security = template["container"]["securityContext"]
     assert security == {
@@ -80,7 +77,7 @@ def test_confinement(environment, workflow, template):
     assert pod["fsGroup"] == pod["runAsUser"]
 
 
-@PODS
+@each_pod
 def test_volumes(environment, workflow, template):
     shared = {volume["name"]: volume for volume in workflow_templates(environment)[workflow]["spec"]["volumes"]}
     own = {volume["name"]: volume for volume in template["volumes"]}
@@ -119,7 +116,7 @@ CASES = [
 ]
 
 
-@PODS
+@each_pod
 def test_only_transient_failures_and_lost_pods_are_tried_again(environment, workflow, template):
     if template["name"] == "reject":
         assert "retryStrategy" not in template
@@ -132,7 +129,7 @@ def test_only_transient_failures_and_lost_pods_are_tried_again(environment, work
         assert retried(rule["expression"], code, status=status, message=message) == expected, (code, status, message)
 
 
-@PODS
+@each_pod
 def test_metrics_and_messages(environment, workflow, template):
     metrics = {item["name"]: item for item in template["metrics"]["prometheus"]}
     assert {"ctp_stage_duration_seconds", "ctp_stage_attempts"} <= metrics.keys()
