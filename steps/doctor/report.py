@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from steps.config import PipelineConfig
 from steps.doctor import checks, cluster
-from steps.doctor.finding import Finding, Skip, look
+from steps.doctor.finding import Finding, look
 
 
 def examine(config: PipelineConfig, workdir: Path) -> tuple[Finding, ...]:
@@ -34,19 +36,18 @@ def examine(config: PipelineConfig, workdir: Path) -> tuple[Finding, ...]:
 
 def _cluster(environment: str) -> list[Finding]:
     """The cluster's lines; one line where there is no cluster."""
-    try:
-        api = cluster.connect()
-    except (Skip, Exception) as error:  # noqa: BLE001 - said as a finding
-        return [look("cluster", lambda error=error: _raise(error))]  # type: ignore[misc]
-    findings = [look("cluster", lambda: cluster.version(api))]
+    opened: list[Any] = []
+
+    def version() -> str:
+        opened.append(cluster.connect())
+        return cluster.version(opened[0])
+
+    findings = [look("cluster", version)]
     if findings[0].status == "ok":
-        findings += [look(name, lambda what=what: cluster.component(api, *what)) for name, what in cluster.needed(environment).items()]  # type: ignore[misc]
-    api.close()
+        findings += [look(name, partial(cluster.component, opened[0], *what)) for name, what in cluster.needed(environment).items()]
+    for api in opened:
+        api.close()
     return findings
-
-
-def _raise(error: Exception) -> str:
-    raise error
 
 
 def show(findings: tuple[Finding, ...]) -> None:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 
-import yaml
 from pydantic import Field, ValidationError
 
 from steps.core.refs import Frozen
 from steps.errors import DataError
-from steps.release.pin import Pin, pin_path
+from steps.release.pin import Pin, only_block, pin_path
 
 _OURS = ("version", "model_name", "model_version")
 _LINE = re.compile(
@@ -75,13 +74,7 @@ def parse_agent(text: str, path: str) -> Agent:
     Raises:
         DataError: it is not YAML, or holds more, less or other than the five keys below `agent`.
     """
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or set(document) != {"agent"} or not isinstance(document["agent"], dict):
-        raise DataError(f"{path}: must hold one mapping `agent` and nothing else")
-    given = document["agent"]
+    given = only_block(text, path, "agent")
     if not isinstance(given.get("tools", []), list):
         raise DataError(f"{path}: agent.tools: must be a list of names")
     try:

@@ -78,6 +78,21 @@ def pin_path(environment: str) -> str:
     return f"charts/environments/{environment}/model.yaml"
 
 
+def only_block(text: str, path: str, name: str) -> dict[str, Any]:
+    """The one mapping that a file holds.
+
+    Raises:
+        DataError: it is not YAML, or holds more, less or other than the mapping `name`.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict) or set(document) != {name} or not isinstance(document[name], dict):
+        raise DataError(f"{path}: must hold one mapping `{name}` and nothing else")
+    return dict(document[name])
+
+
 def parse_pin(text: str, path: str) -> Pin:
     """Read a pin file.
 
@@ -85,13 +100,7 @@ def parse_pin(text: str, path: str) -> Pin:
         DataError: it is not YAML, or holds more, less or other than the four keys below `model`.
     """
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or set(document) != {"model"} or not isinstance(document["model"], dict):
-        raise DataError(f"{path}: must hold one mapping `model` and nothing else")
-    try:
-        return Pin.model_validate(document["model"], strict=True)
+        return Pin.model_validate(only_block(text, path, "model"), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{path}: model.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

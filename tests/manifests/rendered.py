@@ -1,7 +1,4 @@
-"""Every object of an environment, as Argo CD would make it: what charts/root-app names, rendered from where it says.
-
-A chart that is not there yet is left out here; `test_root_app.py` says which.
-"""
+"""Every object of an environment, as Argo CD would make it: what charts/root-app names, rendered from where it says."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from helm_python import Chart, HelmError
+from helm_python import Chart
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("kind", "staging", "production")
@@ -28,8 +25,6 @@ CHARTS = (
     "kgateway",
     "rollouts",
 )
-# Charts that are still being written: left out while they do not render. Empty when all are there.
-UNFINISHED: tuple[str, ...] = ()
 CLUSTER_SCOPED = {
     "APIService",
     "ClusterImagePolicy",
@@ -140,18 +135,13 @@ def own_applications(environment: str, root: Path = ROOT) -> list[Manifest]:
 
 
 def objects_of(application: Manifest, root: Path = ROOT, more: dict[str, Any] | None = None) -> Iterator[Item]:
-    """What one Application of ours makes, with values beside its files; nothing if its folder is not there yet."""
+    """What one Application of ours makes, with values beside its files."""
     name, source = application["metadata"]["name"], application["spec"]["source"]
     folder, namespace = root / source["path"], application["spec"]["destination"]["namespace"]
     found: dict[str, list[Manifest]] = {}
     if "helm" in source:
-        if (folder / "Chart.yaml").is_file():
-            values = merged(read_values(root / file.removeprefix("/") for file in source["helm"]["valueFiles"]), more or {})
-            try:
-                found = render(folder, values, source["helm"]["releaseName"], namespace)
-            except HelmError:
-                if source["path"] not in UNFINISHED:
-                    raise
+        values = merged(read_values(root / file.removeprefix("/") for file in source["helm"]["valueFiles"]), more or {})
+        found = render(folder, values, source["helm"]["releaseName"], namespace)
     else:
         for file in sorted(folder.glob("*.yaml")):
             found[file.name] = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))

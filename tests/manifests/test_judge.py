@@ -7,17 +7,16 @@ import re
 import shutil
 import subprocess
 from datetime import timedelta
-from functools import cache
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from helm_python import HelmError, lint
+from helm_python import HelmError
 
 from steps.config import load_config
 
-from . import cel, crds
-from .rendered import ROOT, environment_files, merged, read_values, render
+from .one_chart import OneChart, refusals
+from .rendered import ROOT, environment_files, read_values, render
 from .versions import pins
 
 CHART = ROOT / "charts" / "judge"
@@ -26,18 +25,8 @@ MODELS = ("reward-judge", "gate-judge", "embedder")
 GIB = 2**30
 # Allocatable of a g6.xlarge by Karpenter's instance table, and what daemons of the node ask for.
 G6_XLARGE_MIB, DAEMONS_MIB = 14_162, 1_024
-
-
-@cache
-def _rendered(environment, more):
-    values = merged(read_values(environment_files(environment)), json.loads(more))
-    found = render(CHART, values, "judge", "model-serving")
-    return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifests in found.values() for manifest in manifests}
-
-
-def objects(environment, more=None):
-    """(kind, name) -> manifest; do not change them."""
-    return _rendered(environment, json.dumps(more or {}))
+OURS = OneChart(CHART, "judge", "model-serving")
+objects = OURS.objects
 
 
 def config_of(environment):
@@ -70,21 +59,13 @@ def found(environment):
 # ---- form ---------------------------------------------------------------------------------
 
 
-def test_every_custom_resource_is_one_that_the_api_server_takes(found):
-    kinds = set()
-    for (kind, name), manifest in found.items():
-        schema = crds.schema_of(manifest["apiVersion"], kind)
-        if schema is None:
-            continue
-        kinds.add(kind)
-        assert list(crds.problems(manifest, schema)) == [], name
-        assert [verdict.rule for verdict in cel.verdicts(crds.with_defaults(manifest, schema), schema) if not verdict.held] == [], name
-    assert kinds == {"InferenceService", "ScaledObject", "PodMonitor"}
+def test_every_object_is_one_that_the_api_server_takes(found):
+    assert refusals(found) == []
+    assert {kind for kind, _ in found} >= {"InferenceService", "ScaledObject", "PodMonitor"}
 
 
 def test_helm_lint_finds_nothing(environment):
-    report = lint(str(CHART), read_values(environment_files(environment)), strict=True, namespace="model-serving")
-    assert not report["errors"] and [message for message in report["messages"] if message["severity"] > 1] == []
+    assert OURS.complaints(environment) == []
 
 
 def test_kind_judges_with_its_own_server():

@@ -6,34 +6,23 @@ import json
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from helm_python import HelmError, lint
+from helm_python import HelmError
 
 from steps.config import load_config
 
-from . import cel, core_schemas, crds
-from .rendered import ROOT, environment_files, merged, read_values, render
+from .one_chart import OneChart, refusals
+from .rendered import ROOT
 from .versions import pins
 
 CHART = ROOT / "charts" / "registry"
 CLOUD = ("staging", "production")
 NAMESPACE = "monitoring"
-
-
-@cache
-def _rendered(environment, more):
-    values = merged(read_values(environment_files(environment)), json.loads(more))
-    found = render(CHART, values, "registry", NAMESPACE)
-    return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifests in found.values() for manifest in manifests}
-
-
-def objects(environment, more=None):
-    """(kind, name) -> manifest; do not change them."""
-    return _rendered(environment, json.dumps(more or {}))
+OURS = OneChart(CHART, "registry", NAMESPACE)
+objects = OURS.objects
 
 
 def pod(found, kind, name):
@@ -51,19 +40,11 @@ def found(environment):
 
 
 def test_every_object_is_one_that_the_api_server_takes(found):
-    for (kind, name), manifest in found.items():
-        schema = crds.schema_of(manifest["apiVersion"], kind)
-        if schema is not None:
-            assert list(crds.problems(manifest, schema)) == [], name
-            assert [verdict.rule for verdict in cel.verdicts(crds.with_defaults(manifest, schema), schema) if not verdict.held] == []
-            continue
-        for version in (pins()["KUBERNETES_LOWEST"], pins()["KUBERNETES_HIGHEST"]):
-            assert list(core_schemas.problems(manifest, version)) == [], name
+    assert refusals(found) == []
 
 
 def test_helm_lint_finds_nothing(environment):
-    report = lint(str(CHART), read_values(environment_files(environment)), strict=True, namespace=NAMESPACE)
-    assert not report["errors"] and [message for message in report["messages"] if message["severity"] > 1] == []
+    assert OURS.complaints(environment) == []
 
 
 def test_kind_has_a_file_instead():

@@ -7,36 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 
 import pytest
 import yaml
-from helm_python import HelmError, lint
+from helm_python import HelmError
 
 from steps.config import load_config
 from steps.ingest.path_dates import day_of
 from steps.ingest.sources import TRACE_FILE
 
-from . import cel, core_schemas, crds
 from .collector_options import OPTIONS, OTTL, wrong
-from .rendered import ROOT, environment_files, merged, read_values, render
+from .one_chart import OneChart, refusals
+from .rendered import ROOT, environment_files, read_values
 from .versions import pins
 
 CHART = ROOT / "charts" / "telemetry"
 CLOUD = ("staging", "production")
 NAMESPACE = "telemetry"
-
-
-@cache
-def _rendered(environment, more):
-    values = merged(read_values(environment_files(environment)), json.loads(more))
-    found = render(CHART, values, "telemetry", NAMESPACE)
-    return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifests in found.values() for manifest in manifests}
-
-
-def objects(environment, more=None):
-    """(kind, name) -> manifest; do not change them."""
-    return _rendered(environment, json.dumps(more or {}))
+OURS = OneChart(CHART, "telemetry", NAMESPACE)
+objects = OURS.objects
 
 
 def collector(found):
@@ -72,19 +61,11 @@ def config(found):
 
 
 def test_every_object_is_one_that_the_api_server_takes(found):
-    for (kind, name), manifest in found.items():
-        schema = crds.schema_of(manifest["apiVersion"], kind)
-        if schema is not None:
-            assert list(crds.problems(manifest, schema)) == [], name
-            assert [verdict.rule for verdict in cel.verdicts(crds.with_defaults(manifest, schema), schema) if not verdict.held] == []
-            continue
-        for version in (pins()["KUBERNETES_LOWEST"], pins()["KUBERNETES_HIGHEST"]):
-            assert list(core_schemas.problems(manifest, version)) == [], name
+    assert refusals(found) == []
 
 
 def test_helm_lint_finds_nothing(environment):
-    report = lint(str(CHART), read_values(environment_files(environment)), strict=True, namespace=NAMESPACE)
-    assert not report["errors"] and [message for message in report["messages"] if message["severity"] > 1] == []
+    assert OURS.complaints(environment) == []
 
 
 def test_kind_has_no_collector():

@@ -13,6 +13,7 @@ from steps.core.spec import StepContext
 from steps.errors import ConfigError, DataError
 from steps.train.nemo.places import Places
 from steps.train.nemo.settings import NemoConfig, optimizer_steps
+from steps.train.step import Params
 
 if TYPE_CHECKING:
     from steps.train.dataset import TrainRows
@@ -23,21 +24,6 @@ NEMO_VERSION = 1
 EXTRA_TOKENS = 2
 # In the image of target `nemo-rl`: an environment with our dependencies, and where the ConfigMap is mounted.
 SCORER_PYTHON, SCORER_CONFIG = "/opt/ctp/bin/python", "/etc/ctp/config.yaml"
-
-
-class Params(Frozen):
-    """Inputs of one training; those of the step `train`.
-
-    Attributes:
-        dataset: JSON lines of curated rows.
-        base: Hugging Face folder with tokenizer and chat template; its digest is over all files.
-        approved_digest: SHA-256 of the dataset that a person approved; empty when nobody had to.
-    """
-
-    dataset: ArtifactRef
-    base: ArtifactRef
-    method: Literal["dpo", "grpo"] = "dpo"
-    approved_digest: str = ""
 
 
 class Result(Frozen):
