@@ -148,6 +148,9 @@ def secret_files(config: PipelineConfig) -> str:
         "reward_judge.api_key_file": config.reward_judge.api_key_file,
         "gate_judge.api_key_file": config.gate_judge.api_key_file,
         "notify.webhook_url_file": config.notify.webhook_url_file,
+        "release.token_file": config.release.token_file,
+        "release.ssh_key_file": config.release.ssh_key_file,
+        "release.known_hosts_file": config.release.known_hosts_file,
     }
     wanted = {key: Path(value) for key, value in named.items() if value}
     if not wanted:

@@ -48,6 +48,7 @@ def test_looking_makes_nothing(by_area, tmp_path):
         ("reward_judge.base_url=http://127.0.0.1:9/v1", "reward judge", "reward_judge.base_url"),
         ("ingest.sources=[/nowhere/at/all]", "sources", "/nowhere/at/all"),
         ("govern.user_key_file=/nowhere/key", "secret files", "govern.user_key_file"),
+        ("release.token_file=/nowhere/token", "secret files", "release.token_file"),
         ("lake.catalog=glue", "AWS", "AWS_REGION"),
         ("release.repository=/nowhere/repository.git", "git", "/nowhere/repository.git"),
     ],
