@@ -48,7 +48,7 @@ def test_looking_makes_nothing(by_area, tmp_path):
         ("reward_judge.base_url=http://127.0.0.1:9/v1", "reward judge", "reward_judge.base_url"),
         ("ingest.sources=[/nowhere/at/all]", "sources", "/nowhere/at/all"),
         ("govern.user_key_file=/nowhere/key", "secret files", "govern.user_key_file"),
-        ("release.token_file=/nowhere/token", "secret files", "release.token_file"),
+        ("notify.webhook_url_file=/nowhere/url", "secret files", "notify.webhook_url_file"),
         ("lake.catalog=glue", "AWS", "AWS_REGION"),
         ("release.repository=/nowhere/repository.git", "git", "/nowhere/repository.git"),
     ],
@@ -57,6 +57,11 @@ def test_what_is_wrong_is_named_with_its_key(by_area, override, area, says):
     found = by_area(override)
     assert found[area].status == "failed" and says in found[area].detail
     assert found[area].exit_code in (65, 75, 77, 78)
+
+
+def test_git_credentials_are_secret_files_too(by_area):
+    found = by_area("release.repository=https://127.0.0.1:9/r.git", "release.token_file=/nowhere/token")
+    assert found["secret files"].status == "failed" and "release.token_file" in found["secret files"].detail
 
 
 def test_the_first_failure_gives_the_exit_code():
