@@ -176,5 +176,5 @@ def key_figures(record: RunReport) -> list[Figure]:
     figures.append(Figure("Whole run", numbers.duration(record.wall_seconds()), f"{record.method.upper()}, seed {record.seed}"))
     costs = [cost for cost in record.cost_usd.values() if cost is not None]
     if costs:
-        figures.append(Figure("Cost", numbers.dollars(sum(costs)), "estimated"))
+        figures.append(Figure("Cost", numbers.dollars(sum(costs)), "metered"))
     return figures[:6]
