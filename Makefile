@@ -60,11 +60,11 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
 
 render: $(VENV)/.dev ## Write everything generated: workflows, derived values, IAM policies, dashboards
-	$(BIN)/python -m workflows.render
+	$(BIN)/python -m workflows.generate
 
 # Under another hash seed than the machine's own: what is committed must not depend on it.
 check: lint ## Everything that must be clean before a commit, but for the tests
-	PYTHONHASHSEED=1 $(BIN)/python -m workflows.render --check
+	PYTHONHASHSEED=1 $(BIN)/python -m workflows.generate --check
 
 bench: $(VENV)/.dev ## Every measurement of bench/; bench-NAME runs one
 	$(BIN)/python -m bench.run
@@ -102,19 +102,19 @@ e2e: $(VENV)/.dev ## Drive the cluster of KUBECONFIG with the image CTP_E2E_IMAG
 
 game-day: $(VENV)/.dev ## Release a bad version to the cluster of KUBECONFIG and time its way back (docs/runbooks/game-day.md)
 	@: $${KUBECONFIG:?name a cluster}
-	$(BIN)/python -m steps.release.game_day $(ARGS)
+	$(BIN)/python -m steps.operate.game_day $(ARGS)
 
 kind-up: $(VENV)/.dev ## Everything on kind: cluster, controllers, the loop up to its first approval (needs Docker)
-	@$(BIN)/python -m tests.e2e.kind_up up $(ARGS)
+	@$(BIN)/python -m tools.kind_up up $(ARGS)
 
 kind-approve: $(VENV)/.dev ## Say yes to what waits on kind
-	@$(BIN)/python -m tests.e2e.kind_up approve
+	@$(BIN)/python -m tools.kind_up approve
 
 kind-sync: $(VENV)/.dev ## Apply on kind what the pipeline wrote to Git, as Argo CD would
-	@$(BIN)/python -m tests.e2e.kind_up sync
+	@$(BIN)/python -m tools.kind_up sync
 
 kind-down: $(VENV)/.dev ## Delete the kind cluster
-	@$(BIN)/python -m tests.e2e.kind_up down
+	@$(BIN)/python -m tools.kind_up down
 
 clean: ## Remove the virtual environment and the work folder
 	rm -rf $(VENV) $(WORKDIR)

@@ -6,7 +6,7 @@ Every row is a share of simulated gates whose truth is known (`steps.gate.simula
 from __future__ import annotations
 
 from bench.row import Row
-from steps.config import GateConfig
+from steps.contract.config import GateConfig
 from steps.gate.simulation import MODES, Rates, latency_rates, rates
 
 PROMPTS = (100, 500, 2000)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.row import Row
-from steps.config import JudgeConfig, PipelineConfig
-from steps.core.process import ServerProcess
-from steps.label.metrics import Case, Scorer, score_many
-from steps.label.ragas_adapter import load_ragas
+from steps.cluster.process import ServerProcess
+from steps.contract.config import JudgeConfig, PipelineConfig
+from steps.scoring.metrics import Case, Scorer, score_many
+from steps.scoring.ragas_adapter import load_ragas
 
 TRACES = 40
 ROUNDS = 3

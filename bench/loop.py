@@ -24,7 +24,18 @@ def measure() -> list[Row]:
 
 def _one(method: str) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "steps.cli", "run", "--yes", "--json", "--method", method, "--workdir", str(Path(folder) / "work")]
+        command = [
+            sys.executable,
+            "-m",
+            "steps.cli.main",
+            "run",
+            "--yes",
+            "--json",
+            "--method",
+            method,
+            "--workdir",
+            str(Path(folder) / "work"),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     report = json.loads(done.stdout)
     rows = []

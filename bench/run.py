@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.row import Row
-from steps.core.files import write_json
+from steps.contract.files import write_json
 
 MEASUREMENTS = ("gate_power", "labelling", "loop")
 RESULTS = Path(__file__).parent / "results"

@@ -1,1 +1,1 @@
-"""Argo Workflows of the pipeline, authored with Hera. Run from the root: `python -m workflows.render`."""
+"""Argo Workflows of the pipeline, authored with Hera. Run from the root: `python -m workflows.generate`."""

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from steps.config import PipelineConfig, load_config
-from steps.core.refs import Frozen
-from steps.errors import ConfigError
+from steps.contract.config import PipelineConfig, load_config
+from steps.contract.errors import ConfigError
+from steps.contract.refs import Frozen
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ("kind", "staging", "production")

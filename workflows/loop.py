@@ -1,4 +1,4 @@
-"""The DAG of the loop, or of a part of it, from `steps.pipeline.PIPELINE`.
+"""The DAG of the loop, or of a part of it, from `steps.contract.pipeline.PIPELINE`.
 
 Every task carries the conditions of everything before it, not only its own: a model that
 failed the gate, or that nobody approved, cannot be released even if an edge were lost.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hera.workflows import Container, Suspend, Task
 from hera.workflows.models import Template
 
-from steps.pipeline import PIPELINE, Stage
+from steps.contract.pipeline import PIPELINE, Stage
 from workflows.environment import Environment
 from workflows.fanout import FAN_OUT, INSTEAD, INSTEAD_OF, govern_templates, label_templates
 from workflows.nemo import EITHER, train_templates

@@ -13,8 +13,8 @@ from typing import Any
 from hera.workflows import DAG, Container, Parameter, Resource, RetryStrategy, Task
 from hera.workflows import models as m
 
-from steps.kpi.cost import train_gpus
-from steps.kpi.metering import GPUS_ELSEWHERE
+from steps.operate.cost.estimates import train_gpus
+from steps.operate.cost.metering import GPUS_ELSEWHERE
 from workflows import resources
 from workflows.environment import Environment
 from workflows.rayjob import manifest, reference

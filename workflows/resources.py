@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from hera.workflows import RetryStrategy
 from hera.workflows import models as m
 
-from steps.errors import EXIT_TRANSIENT
+from steps.contract.errors import EXIT_TRANSIENT
 from workflows.environment import Compute, Environment, Retries
 
 CONFIG_FILE = "/etc/ctp/config.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera.workflows import Task, WorkflowTemplate
 
-from steps.pipeline import PIPELINE
+from steps.contract.pipeline import PIPELINE
 from workflows import parameters
 from workflows.documents import workflow_template
 from workflows.environment import Environment

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from hera.workflows import Container, Parameter, Suspend
 from hera.workflows import models as m
 
-from steps.catalog import find_step
-from steps.errors import ConfigError
+from steps.contract.catalog import find_step
+from steps.contract.errors import ConfigError
 from workflows import resources
 from workflows.cost_metrics import RECORDED, REVIEWED
 from workflows.environment import Environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera.workflows import WorkflowTemplate
 
-from steps.pipeline import PIPELINE
+from steps.contract.pipeline import PIPELINE
 from workflows import parameters
 from workflows.continuous_training import given, prelude
 from workflows.documents import workflow_template

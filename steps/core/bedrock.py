@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steps.errors import AccessError, ConfigError, TransientError
+from steps.contract.errors import AccessError, ConfigError, TransientError
 
 
 def set_tags(arn: str, tags: Mapping[str, str], client: Any = None) -> bool:

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from steps.core.golden import GoldenItem, normalise, words
+from steps.store.golden import GoldenItem, normalise, words
 
 # A question that holds this share of a golden question's letters, rare sequences counting more, asks the same.
 NEAR_RATIO = 0.85

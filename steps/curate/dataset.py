@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.core.files import canonical_json, sha256_text, write_atomic
+from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.curate.pairs import Pair, ScoredTrace, Selection
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from steps.config import CurateConfig
+from steps.contract.config import CurateConfig
 
 
 @dataclass(frozen=True, slots=True)

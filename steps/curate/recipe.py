@@ -7,16 +7,16 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.config import CurateConfig
-from steps.core.golden import read_golden
-from steps.core.refs import ArtifactRef, Frozen, ModelRef, TableRef
+from steps.contract.config import CurateConfig
+from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.curate.contamination import GoldenGuard
 from steps.curate.pairs import ScoredTrace, Selection, select
+from steps.store.golden import read_golden
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from steps.core.lake import Lake
+    from steps.store.lake import Lake
 
 STAGE = "dataset-recipe"
 # Raise it when the same recipe gives another file.

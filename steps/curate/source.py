@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from steps.core.lake_rows import Window, in_window
-from steps.core.refs import TableRef
+from steps.contract.errors import DataError
+from steps.contract.refs import TableRef
 from steps.curate.pairs import ScoredTrace
-from steps.errors import DataError
+from steps.store.lake_rows import Window, in_window
 
 if TYPE_CHECKING:
-    from steps.core.lake import Lake
+    from steps.store.lake import Lake
 
 _TRACE_COLUMNS = (
     *("trace_id", "prompt_key", "content_hash", "question", "messages_json", "contexts_json", "answer"),

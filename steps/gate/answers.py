@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from steps.core.golden import GoldenItem, words
+from steps.store.golden import GoldenItem, words
 
 # Non-committal answers: a model that learned to refuse scores well on faithfulness and helps nobody.
 _REFUSAL = re.compile(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from steps.config import GateConfig
-from steps.core.golden import GoldenSet
+from steps.contract.config import GateConfig
 from steps.gate.answers import is_fluent, is_refusal, length_words, restates_gold
-from steps.gate.drift import Drift
 from steps.gate.stats import Comparison, by_prompt, compare, compare_quantile
 from steps.gate.suite import ARMS, Answer, Arm
+from steps.scoring.drift import Drift
+from steps.store.golden import GoldenSet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,14 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from steps.config import PipelineConfig
-from steps.core.files import canonical_json, read_json, sha256_file, sha256_text, write_json
-from steps.core.golden import GoldenSet
-from steps.core.refs import ArtifactRef
+from steps.contract.config import PipelineConfig
+from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, write_json
+from steps.contract.refs import ArtifactRef
 from steps.gate.metrics import Measurements, to_record
 from steps.gate.scoring import JUDGED, Scored
 from steps.gate.suite import Answer
 from steps.gate.verdict import Verdict, to_json
+from steps.store.golden import GoldenSet
 
 # Part of every verdict's name: raise it when the same answers can give another verdict.
 GATE_VERSION = 2

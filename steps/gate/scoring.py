@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from steps.core.golden import GoldenSet
 from steps.gate.suite import Answer
+from steps.store.golden import GoldenSet
 
 if TYPE_CHECKING:
     import numpy as np

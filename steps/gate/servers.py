@@ -10,14 +10,14 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from steps.config import JudgeConfig
-from steps.core.files import sha256_tree
-from steps.core.process import ServerProcess
-from steps.core.refs import ArtifactRef
-from steps.core.spec import StepContext
-from steps.errors import DataError, TransientError
-from steps.gate.drift import Role
+from steps.cluster.process import ServerProcess
+from steps.contract.config import JudgeConfig
+from steps.contract.errors import DataError, TransientError
+from steps.contract.files import sha256_tree
+from steps.contract.refs import ArtifactRef
+from steps.contract.spec import StepContext
 from steps.gate.suite import Arm
+from steps.scoring.drift import Role
 
 _POLL_S = 1.0
 
@@ -28,7 +28,7 @@ def verified_model(ref: ArtifactRef, artifacts: Path) -> Path:
     Raises:
         DataError: it is missing or was changed.
     """
-    from steps.registry.store import local_model
+    from steps.store.models import local_model
 
     path = Path(local_model(ref, artifacts).local_path())
     if not path.is_dir():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from steps.config import GateConfig
+from steps.contract.config import GateConfig
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison, compare, compare_quantile
 from steps.gate.verdict import Phase, decide

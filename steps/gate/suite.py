@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from steps.config import GateConfig
-from steps.core.golden import GoldenSet
-from steps.errors import AccessError, ConfigError, TransientError
+from steps.contract.config import GateConfig
+from steps.contract.errors import AccessError, ConfigError, TransientError
+from steps.store.golden import GoldenSet
 
 if TYPE_CHECKING:
     import aiohttp

@@ -15,12 +15,12 @@ import math
 from dataclasses import replace
 from typing import Any, Literal
 
-from steps.config import GateConfig
-from steps.core.refs import Frozen
-from steps.gate.drift import Drift
+from steps.contract.config import GateConfig
+from steps.contract.refs import Frozen
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison
 from steps.gate.suite import ARMS
+from steps.scoring.drift import Drift
 
 Phase = Literal["Successful", "Failed", "Inconclusive"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steps.config import GovernConfig
-from steps.core.trace import Trace
+from steps.chat.claims import CLASS_ORDER
+from steps.chat.trace import Trace
+from steps.contract.config import GovernConfig
 from steps.govern.pii import mask_texts
-from steps.ingest.claims import CLASS_ORDER
 
 GATES = ("consent", "region", "confidentiality", "pii")
 

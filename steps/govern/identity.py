@@ -11,8 +11,8 @@ import re
 import secrets
 from pathlib import Path
 
-from steps.config import GovernConfig
-from steps.errors import AccessError, ConfigError
+from steps.contract.config import GovernConfig
+from steps.contract.errors import AccessError, ConfigError
 from steps.govern.pii import findings
 
 _KEY_BYTES = 32

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from steps.core.files import canonical_json, sha256_text
-from steps.core.schemas import TABLES, arrow_schema
-from steps.core.trace import Trace, model_partition
+from steps.chat.span import Unreadable
+from steps.chat.trace import Trace, model_partition
+from steps.contract.files import canonical_json, sha256_text
 from steps.govern.gates import Decision
 from steps.govern.identity import keyed_hash, safe_id, safe_value
-from steps.ingest.span import Unreadable
+from steps.store.schemas import TABLES, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,20 +12,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.core.files import canonical_json, sha256_text, write_atomic
-from steps.core.refs import ArtifactRef, Frozen
-from steps.core.spec import StepContext
-from steps.errors import DataError, UsageError
-from steps.govern.shard import Params, Result
-from steps.ingest.plan_file import read_plan
-from steps.ingest.units import Unit
+from steps.contract.errors import DataError, UsageError
+from steps.contract.files import canonical_json, sha256_text, write_atomic
+from steps.contract.refs import ArtifactRef, Frozen
+from steps.contract.spec import StepContext
+from steps.govern.govern_shard import Params, Result
+from steps.store.unit_plan import read_plan
+from steps.store.units import Unit
 
 if TYPE_CHECKING:
-    from steps.govern.unit import Outcome
+    from steps.govern.batch import Outcome
 
 
 class Staged(Frozen):
-    """One data file; see `steps.core.lake_files.StagedFile`."""
+    """One data file; see `steps.store.lake_files.StagedFile`."""
 
     path: str
     bytes: int
@@ -121,10 +121,10 @@ def _unit(params: Params) -> Unit:
 
 
 def stage_unit(params: Params, ctx: StepContext) -> Result:
-    """Read, gate and write one unit; see `steps.govern.shard.run`."""
-    from steps.core.lake import open_lake
+    """Read, gate and write one unit; see `steps.govern.govern_shard.run`."""
+    from steps.govern.batch import finished, gated
     from steps.govern.identity import load_key
-    from steps.govern.unit import finished, gated
+    from steps.store.lake import open_lake
 
     unit = _unit(params)
     key = load_key(ctx.config.govern, ctx.workdir)

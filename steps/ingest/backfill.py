@@ -12,9 +12,9 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from steps.core.refs import Frozen, TextTuple
-from steps.core.spec import StepContext
-from steps.ingest.step import Result as Result
+from steps.contract.refs import Frozen, TextTuple
+from steps.contract.spec import StepContext
+from steps.ingest.ingest import Result as Result
 
 
 class Params(Frozen):
@@ -48,8 +48,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     """
     from datetime import timedelta
 
+    from steps.ingest.ingest import plan
     from steps.ingest.path_dates import day_of
-    from steps.ingest.step import plan
 
     def in_range(uri: str) -> bool:
         day = day_of(uri)

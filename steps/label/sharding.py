@@ -13,20 +13,20 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.core.files import canonical_json, sha256_text, write_atomic
-from steps.core.refs import ArtifactRef, Frozen, TableRef
-from steps.core.spec import StepContext
-from steps.errors import DataError, UsageError
-from steps.label import commit as commit_step
-from steps.label import plan as plan_step
-from steps.label import shard as shard_step
-from steps.label.policy import policy_version
-from steps.label.reward import COMPONENTS
-from steps.label.step import Result, Tally, label_all
-from steps.label.table import Label, LabelTable, Unlabelled
+from steps.contract.errors import DataError, UsageError
+from steps.contract.files import canonical_json, sha256_text, write_atomic
+from steps.contract.refs import ArtifactRef, Frozen, TableRef
+from steps.contract.spec import StepContext
+from steps.label import label_commit as commit_step
+from steps.label import label_plan as plan_step
+from steps.label import label_shard as shard_step
+from steps.label.label import Result, Tally, label_all
+from steps.label.label_table import Label, LabelTable, Unlabelled
+from steps.scoring.policy import policy_version
+from steps.scoring.reward import COMPONENTS
 
 if TYPE_CHECKING:
-    from steps.core.lake import Lake
+    from steps.store.lake import Lake
 
 
 class Share(Frozen):
@@ -102,9 +102,9 @@ def _label_of(row: Mapping[str, Any]) -> Label:
 
 
 def plan_shards(params: plan_step.Params, ctx: StepContext) -> plan_step.Result:
-    """Divide the work; see `steps.label.plan.run`."""
-    from steps.core.lake import open_lake
-    from steps.gate.judges import check_before_labelling
+    """Divide the work; see `steps.label.label_plan.run`."""
+    from steps.scoring.judges import check_before_labelling
+    from steps.store.lake import open_lake
 
     judge, label = ctx.config.reward_judge, ctx.config.label
     policy = policy_version(judge, label)
@@ -123,8 +123,8 @@ def plan_shards(params: plan_step.Params, ctx: StepContext) -> plan_step.Result:
 
 
 def label_share(params: shard_step.Params, ctx: StepContext) -> shard_step.Result:
-    """Label one share; see `steps.label.shard.run`."""
-    from steps.core.lake import open_lake
+    """Label one share; see `steps.label.label_shard.run`."""
+    from steps.store.lake import open_lake
 
     if params.shard >= params.shards:
         raise UsageError(f"--shard {params.shard}: shares of {params.shards} count from 0 to {params.shards - 1}")
@@ -142,8 +142,8 @@ def label_share(params: shard_step.Params, ctx: StepContext) -> shard_step.Resul
 
 
 def commit_labels(params: commit_step.Params, ctx: StepContext) -> Result:
-    """Commit all shares; see `steps.label.commit.run`."""
-    from steps.core.lake import open_lake
+    """Commit all shares; see `steps.label.label_commit.run`."""
+    from steps.store.lake import open_lake
 
     judge = ctx.config.reward_judge
     policy = policy_version(judge, ctx.config.label)
@@ -209,7 +209,7 @@ def _commit(lake: Lake, rows: list[dict[str, Any]], policy: str, batch: str, run
     """One commit: new labels in, labels of content that changed since out; traces erased meanwhile get none."""
     import pyarrow as pa
 
-    from steps.core.schemas import TABLES, arrow_schema
+    from steps.store.schemas import TABLES, arrow_schema
 
     held = lake.scan("labels", ("trace_id", "content_hash", "label_batch"), {"policy_version": policy}).to_pylist()
     others = {row["trace_id"]: row["content_hash"] for row in held if row["label_batch"] != batch}

@@ -7,12 +7,12 @@ from importlib import metadata
 from pathlib import Path
 
 import steps
-from steps.config import PipelineConfig
-from steps.core.files import canonical_json, sha256_text
-from steps.core.git import run_git
-from steps.core.refs import ArtifactRef, ModelRef, TableRef
-from steps.errors import DataError, PipelineError
-from steps.registry.alias import BOOTSTRAP, GATE_PHASE, SHA256, URI
+from steps.contract.config import PipelineConfig
+from steps.contract.errors import DataError, PipelineError
+from steps.contract.files import canonical_json, sha256_text
+from steps.contract.refs import ArtifactRef, ModelRef, TableRef
+from steps.store.aliases import BOOTSTRAP, GATE_PHASE, SHA256, URI
+from steps.store.git import run_git
 
 LINEAGE = "ctp.lineage"
 # Where things lay and which code registered them: recorded, but no part of what the model is.
@@ -72,8 +72,8 @@ def describe(config: PipelineConfig, workdir: Path, model: str) -> dict[str, obj
     Raises:
         DataError: there is no such version, or no champion.
     """
-    from steps.core import clients
-    from steps.registry.alias import champion
+    from steps.store import registry as clients
+    from steps.store.aliases import champion
 
     client = clients.registry(config, workdir)
     name = model.partition("@")[0]

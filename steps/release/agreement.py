@@ -10,16 +10,16 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from steps.core.refs import ModelRef
-from steps.core.spec import StepContext
-from steps.errors import DataError, PipelineError
-from steps.release.observed import VERSION_KEY, Seen, read_rollout
-from steps.release.pin import Pin, pin_of
+from steps.contract.errors import DataError, PipelineError
+from steps.contract.refs import ModelRef
+from steps.contract.spec import StepContext
+from steps.release.model_pin import Pin, pin_of
 from steps.release.reconcile import Action, Params, Result
+from steps.release.rollout_status import VERSION_KEY, Seen, read_rollout
 
 if TYPE_CHECKING:
-    from steps.core.clients import RegistryClient
-    from steps.release.agent import Agent
+    from steps.release.agent_manifest import Agent
+    from steps.store.registry import RegistryClient
 
 log = logging.getLogger("ctp")
 
@@ -64,11 +64,11 @@ def decide(seen: Seen, pinned: int, champion: int | None, *, aborted: bool = Fal
 
 def agree(params: Params, ctx: StepContext) -> Result:
     """Look, decide, do; see `steps.release.reconcile.run`."""
-    from steps.core import clients
-    from steps.core.argo import rollout
-    from steps.registry.alias import ABORTED, champion, set_candidate
-    from steps.release import metering
+    from steps.cluster.argo import rollout
+    from steps.release import incident_record as metering
     from steps.release.change import current
+    from steps.store import registry as clients
+    from steps.store.aliases import ABORTED, champion, set_candidate
 
     config = ctx.config.release
     namespace, rollout_name = params.namespace or config.rollout_namespace, params.rollout or config.rollout
@@ -130,7 +130,7 @@ def _known(client: RegistryClient, name: str, version: int | None) -> bool:
 
 
 def _promote(client: RegistryClient, name: str, version: int, serving: ModelRef | None) -> None:
-    from steps.registry.alias import promote
+    from steps.store.aliases import promote
 
     promote(client, name, version, serving.version if serving else None)
 
@@ -146,7 +146,7 @@ def _revert(ctx: StepContext, client: RegistryClient, serving: ModelRef | None, 
 
 def _registered_pin(client: RegistryClient, ref: ModelRef | None) -> Pin | None:
     """The pin of a version as the registry knows it; None where it does not."""
-    from steps.registry.alias import model_uri
+    from steps.store.aliases import model_uri
 
     try:
         return pin_of(ref, model_uri(client, ref)) if ref else None
@@ -156,9 +156,9 @@ def _registered_pin(client: RegistryClient, ref: ModelRef | None) -> Pin | None:
 
 def _repair(ctx: StepContext, pin: Pin) -> tuple[str, str]:
     """Let the manifest name the pinned model, which is healthy. Returns commit and branch."""
-    from steps.core.refs import ArtifactRef
+    from steps.contract.refs import ArtifactRef
     from steps.release.change import release
-    from steps.release.step import Params as Release
+    from steps.release.release import Params as Release
 
     given = Release(
         model=ModelRef(name=pin.name, version=pin.version),
@@ -172,7 +172,7 @@ def _repair(ctx: StepContext, pin: Pin) -> tuple[str, str]:
 
 def _abort(client: RegistryClient, name: str, version: int, reason: str) -> None:
     """Mark the version as aborted, once."""
-    from steps.registry.alias import ABORTED, abort
+    from steps.store.aliases import ABORTED, abort
 
     if _known(client, name, version) and ABORTED not in client.tags(name, version):
         abort(client, name, version, reason)

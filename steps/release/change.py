@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from steps.core.git import redact
-from steps.core.refs import ModelRef
-from steps.core.spec import StepContext
-from steps.errors import ConfigError, DataError, TransientError
-from steps.release.agent import INITIAL_AGENT, Agent, agent_path, check_agreement, next_agent, parse_agent
-from steps.release.gitrepo import Branch, HeadMovedError, create_bare, open_branch
-from steps.release.pin import INITIAL, Pin, parse_pin, pin_of, pin_path, replace_pin
-from steps.release.step import Params, Result
+from steps.contract.errors import ConfigError, DataError, TransientError
+from steps.contract.refs import ModelRef
+from steps.contract.spec import StepContext
+from steps.release.agent_manifest import INITIAL_AGENT, Agent, agent_path, check_agreement, next_agent, parse_agent
+from steps.release.model_pin import INITIAL, Pin, parse_pin, pin_of, pin_path, replace_pin
+from steps.release.release import Params, Result
+from steps.store.git import redact
+from steps.store.git_branch import Branch, HeadMovedError, create_bare, open_branch
 
 _TRIES = 6
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def read_files(branch: Branch, environment: str) -> Files:
 
 
 def release(params: Params, ctx: StepContext, *, repair: bool = False) -> Result:
-    """Pin a model; see `steps.release.step.run`. With `repair`, a manifest that disagrees is put right, not refused."""
+    """Pin a model; see `steps.release.release.run`. With `repair`, a manifest that disagrees is put right, not refused."""
     expected = ModelRef.model_validate(params.expected_current) if params.expected_current else None
     signer = _signer(params.approved_by)
     target = pin_of(params.model, params.artifact)
@@ -227,7 +227,7 @@ def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: s
     texts = {files.pin_file: replace_pin(files.text, target, files.pin_file), files.agent_file: manifest}
     before, previous = branch.head, files.pin.version or None
     if ctx.config.release.mode == "pull-request":
-        from steps.release.proposal import propose
+        from steps.release.pull_request import propose
 
         name, commit, changed = propose(branch, ctx.config.release.environment, target, texts, message)
         return Result(commit=commit, previous_commit=before, changed=changed, previous_version=previous, branch=name)

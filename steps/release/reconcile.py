@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from steps.core.refs import FromJson, Frozen, ModelRef
-from steps.core.spec import StepContext
-from steps.release.observed import Phase
-from steps.release.timeline import Timeline
+from steps.contract.refs import FromJson, Frozen, ModelRef
+from steps.contract.spec import StepContext
+from steps.release.incident import Timeline
+from steps.release.rollout_status import Phase
 
 Action = Literal["none", "promoted", "reverted", "proposed", "repaired", "retried"]
 

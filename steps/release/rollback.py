@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from steps.core.refs import Frozen, ModelRef
-from steps.core.spec import StepContext
-from steps.release.timeline import Timeline
+from steps.contract.refs import Frozen, ModelRef
+from steps.contract.spec import StepContext
+from steps.release.incident import Timeline
 
 
 class Params(Frozen):

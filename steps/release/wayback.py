@@ -6,27 +6,27 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from steps.core.refs import ModelRef
-from steps.core.spec import StepContext
-from steps.errors import DataError, TransientError
-from steps.release import metering
-from steps.release.observed import Seen, read_rollout
-from steps.release.pin import Pin
+from steps.contract.errors import DataError, TransientError
+from steps.contract.refs import ModelRef
+from steps.contract.spec import StepContext
+from steps.release import incident_record as metering
+from steps.release.incident import Timeline
+from steps.release.model_pin import Pin
 from steps.release.rollback import Params, Result
-from steps.release.timeline import Timeline
+from steps.release.rollout_status import Seen, read_rollout
 
 if TYPE_CHECKING:
-    from steps.core.clients import RegistryClient
+    from steps.store.registry import RegistryClient
 
 _POLL_S = 2.0
 
 
 def roll_back(params: Params, ctx: StepContext) -> Result:
     """Decide what comes back and put it back; see `steps.release.rollback.run`."""
-    from steps.core import clients
-    from steps.registry.alias import ROLLED_BACK, champion, check_promotable, model_uri, promote
     from steps.release.change import current_pin, release
-    from steps.release.step import Params as Release
+    from steps.release.release import Params as Release
+    from steps.store import registry as clients
+    from steps.store.aliases import ROLLED_BACK, champion, check_promotable, model_uri, promote
 
     decided = datetime.now(UTC)
     client, name, config = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, ctx.config.release
@@ -72,7 +72,7 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
     Raises:
         DataError: nothing earlier is known, or it was rolled back itself.
     """
-    from steps.registry.alias import PREVIOUS, ROLLED_BACK, by_alias
+    from steps.store.aliases import PREVIOUS, ROLLED_BACK, by_alias
 
     if to:
         return ModelRef(name=name, version=to)
@@ -88,7 +88,7 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
 
 def _mark(client: RegistryClient, gone: ModelRef, reason: str, *, was_champion: bool) -> None:
     """Say on the version itself that it went and why."""
-    from steps.registry.alias import ABORTED, ROLLED_BACK, abort
+    from steps.store.aliases import ABORTED, ROLLED_BACK, abort
 
     try:
         if was_champion:
@@ -116,7 +116,7 @@ def _line(ctx: StepContext, withdrawn: ModelRef | None, target: ModelRef, reason
 
 def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
     """Abort the Rollout if it is on its way to another version."""
-    from steps.core.argo import abort_rollout
+    from steps.cluster.argo import abort_rollout
 
     seen = _look(ctx)
     if seen.phase in ("Progressing", "Paused") and seen.version != target.version and not seen.was_stable:
@@ -124,7 +124,7 @@ def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
 
 
 def _look(ctx: StepContext) -> Seen:
-    from steps.core.argo import rollout
+    from steps.cluster.argo import rollout
 
     return read_rollout(rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout))
 

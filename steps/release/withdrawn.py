@@ -7,10 +7,10 @@ must stay out of the pin; the same model, registered again, gets a number of its
 
 from __future__ import annotations
 
-from steps.core.refs import ModelRef
-from steps.core.spec import StepContext
-from steps.errors import DataError
-from steps.registry.alias import CHAMPION, taken_back
+from steps.contract.errors import DataError
+from steps.contract.refs import ModelRef
+from steps.contract.spec import StepContext
+from steps.store.aliases import CHAMPION, taken_back
 
 
 def check_releasable(model: ModelRef, ctx: StepContext) -> None:
@@ -20,7 +20,7 @@ def check_releasable(model: ModelRef, ctx: StepContext) -> None:
         DataError: it was taken back.
         AccessError, TransientError: the registry cannot be asked.
     """
-    from steps.core import clients
+    from steps.store import registry as clients
 
     file = clients.sqlite_path(clients.registry_uri(ctx.config, ctx.workdir))
     if file is not None and not file.exists():

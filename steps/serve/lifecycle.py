@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steps.core.process import watch_stdin as watch_standard_input
-from steps.core.process import write_ports
-from steps.errors import ConfigError, PipelineError
+from steps.cluster.process import watch_stdin as watch_standard_input
+from steps.cluster.process import write_ports
+from steps.contract.errors import ConfigError, PipelineError
 
 if TYPE_CHECKING:
     from aiohttp import web

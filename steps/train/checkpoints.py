@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.core.files import read_json, write_json
-from steps.core.spec import Task
+from steps.contract.files import read_json, write_json
+from steps.contract.spec import Task
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

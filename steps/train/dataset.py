@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from steps.errors import DataError
+from steps.contract.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.config import TrainConfig
-from steps.core.spec import Progress
+from steps.contract.config import TrainConfig
+from steps.contract.spec import Progress
 from steps.train.dataset import TrainRows
 from steps.train.trainers import Outcome, run_trainer, shared_arguments, threads_for
 

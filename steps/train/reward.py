@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from steps.config import PipelineConfig, RewardWeights
-    from steps.label.metrics import Scorer, Scores
+    from steps.contract.config import PipelineConfig, RewardWeights
+    from steps.scoring.metrics import Scorer, Scores
     from steps.train.grpo import Reward
 
 Asked = tuple[str, tuple[str, ...], str]
@@ -32,7 +32,7 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 async def _score_all(scorer: Scorer, asked: list[Asked]) -> list[Scores]:
-    from steps.label.metrics import Case, score_many
+    from steps.scoring.metrics import Case, score_many
 
     found: dict[str, Scores] = {}
     cases = [Case(str(number), question, contexts, answer) for number, (question, contexts, answer) in enumerate(asked)]
@@ -46,7 +46,7 @@ def reward_of(scores: Scores, weights: RewardWeights) -> float:
     An answer that cannot be scored (empty, no sentence) is worth 0.0: when labelling,
     such a trace is left out, but a policy must not learn to produce them.
     """
-    from steps.label.reward import COMPONENTS, final_score
+    from steps.scoring.reward import COMPONENTS, final_score
 
     return final_score({name: getattr(scores, name) for name in COMPONENTS}, weights) or 0.0
 
@@ -59,8 +59,8 @@ def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
         TransientError: when called, the judge cannot be reached.
         ConfigError: no judge is configured.
     """
-    from steps.label.metrics import Scorer
-    from steps.label.reward import weighted
+    from steps.scoring.metrics import Scorer
+    from steps.scoring.reward import weighted
 
     weights = config.label.weights
     memo: dict[Asked, float] = {}

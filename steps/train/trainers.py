@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.config import TrainConfig
-from steps.core.spec import Progress
+from steps.contract.config import TrainConfig
+from steps.contract.spec import Progress
 from steps.train.checkpoints import curves_of, newest_complete, watch
 from steps.train.threads import one_thread
 

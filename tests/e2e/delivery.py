@@ -9,7 +9,7 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from steps.release.timeline import breach
+from steps.release.incident import breach
 
 from .argo_cd import keeps_client_side, out_of_sync
 from .cluster import ARGO, Cluster, last_json, pod_manifest

@@ -10,9 +10,10 @@ import sys
 import pytest
 import yaml
 
+from tools import kind_up
+
 from ..manifests.rendered import root_app
 from ..manifests.versions import pins
-from . import kind_up
 from .rendered import ROOT, environment_values
 
 HELM = [command.argv for command in kind_up.plan() if command.argv[0] == "helm"]
@@ -24,7 +25,7 @@ def option(argv, name):
 
 def run(*arguments, path=None):
     env = {**os.environ, **({"PATH": path} if path is not None else {})}
-    command = [sys.executable, "-m", "tests.e2e.kind_up", *arguments]
+    command = [sys.executable, "-m", "tools.kind_up", *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 

@@ -135,7 +135,7 @@ def kubeconfig(path, port):
 
 
 def test_the_series_are_those_of_the_exporters():
-    from steps.serve.kube_routes import Backend
+    from steps.serve.gateway.kube_routes import Backend
 
     wanted = "\n".join(wanted_series("ns", "agent-model", 8000).values())
     assert Backend("ns", "agent-model-stable", 8000).cluster in wanted

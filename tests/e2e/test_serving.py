@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from steps.cli import _split_params, app
-from steps.registry.step import Params as Register
-from steps.release.step import Params as Release
-from steps.serve.fault import parse_fault
+from steps.cli.main import _split_params, app
+from steps.registry.register import Params as Register
+from steps.release.release import Params as Release
+from steps.serve.model.fault import parse_fault
 
 from .delivery import VISITORS
 from .rendered import images, kind_environment
@@ -112,7 +112,7 @@ def test_the_tests_own_pods_may_ask_the_gateway():
 
 def test_reconcile_looks_where_the_rollout_is():
     """One namespace in kind, in which the release step may read the Rollout."""
-    from steps.config import PipelineConfig
+    from steps.contract.config import PipelineConfig
 
     values = serving_values(RELEASED)
     namespace = values["serving"]["namespace"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(path for folder in ("steps", "bench", "tests", "workflows") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(path for folder in ("steps", "bench", "tests", "tools", "workflows") for path in (ROOT / folder).rglob("*.py"))
 HEAVY = (
     "torch",
     "transformers",
@@ -58,14 +58,16 @@ def run_python(code: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["steps.cli", "steps.catalog", "steps.pipeline", "steps.config", "steps.core.runtime"])
+@pytest.mark.parametrize(
+    "module", ["steps.cli.main", "steps.contract.catalog", "steps.contract.pipeline", "steps.contract.config", "steps.contract.runtime"]
+)
 def test_light_modules_import_nothing_heavy(module):
     loaded = run_python(f"import sys, {module}; print(' '.join(sorted(m for m in {HEAVY!r} if m in sys.modules)))")
     assert loaded == "", f"importing {module} loads {loaded}"
 
 
 def step_modules():
-    from steps.catalog import ALL_STEPS
+    from steps.contract.catalog import ALL_STEPS
 
     return [spec.module for spec in ALL_STEPS]
 
@@ -80,14 +82,14 @@ def test_help_is_quick():
     best = 9.0
     for _ in range(5):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "steps.cli", "--help"], capture_output=True, check=True, cwd=ROOT)
+        subprocess.run([sys.executable, "-m", "steps.cli.main", "--help"], capture_output=True, check=True, cwd=ROOT)
         best = min(best, time.perf_counter() - began)
     assert best < 0.5, f"ctp --help took {best:.2f} s at best"
 
 
 def test_pipeline_and_catalog_agree():
-    from steps.catalog import find_step
-    from steps.pipeline import PIPELINE
+    from steps.contract.catalog import find_step
+    from steps.contract.pipeline import PIPELINE
 
     seen = set()
     for stage in PIPELINE:

@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 
 def ctp(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    done = subprocess.run([sys.executable, "-m", "steps.cli", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=900)
+    done = subprocess.run(
+        [sys.executable, "-m", "steps.cli.main", *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=900
+    )
     assert not check or done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}"
     return done
 
@@ -28,7 +30,7 @@ def killed_run(arguments: list[object], delays: list[float]) -> list[float]:
     killed = []
     for delay in delays:
         child = subprocess.Popen(
-            [sys.executable, "-m", "steps.cli", *map(str, arguments)],
+            [sys.executable, "-m", "steps.cli.main", *map(str, arguments)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from steps.core.files import sha256_text
+from steps.contract.files import sha256_text
 
 FINE = {"ctp.consent": "train", "ctp.region": "eu-west-1", "ctp.confidentiality": "internal"}
 PLANTED: dict[str, dict[str, str]] = {

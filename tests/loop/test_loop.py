@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from steps.catalog import find_step
-from steps.config import PipelineConfig, load_config
-from steps.core.files import sha256_file
-from steps.core.lake import open_lake
-from steps.core.process import ServerProcess
-from steps.core.refs import ArtifactRef
-from steps.core.runtime import run_step
-from steps.core.spec import StepContext
-from steps.local.world.domain import World
+from steps.cluster.process import ServerProcess
+from steps.contract.catalog import find_step
+from steps.contract.config import PipelineConfig, load_config
+from steps.contract.files import sha256_file
+from steps.contract.refs import ArtifactRef
+from steps.contract.runtime import run_step
+from steps.contract.spec import StepContext
+from steps.laptop.world.domain import World
+from steps.store.lake import open_lake
 
 from .conftest import ROOT, ctp, killed_run, read_report, read_state, wait_until_gone
 from .planted import ALLOWED, PLANTED, everything_written, write_planted

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from steps.catalog import find_step
-from steps.config import load_config
-from steps.core.lake import open_lake
-from steps.core.process import ServerProcess
-from steps.core.refs import ArtifactRef
-from steps.core.runtime import run_step
-from steps.core.spec import StepContext
+from steps.cluster.process import ServerProcess
+from steps.contract.catalog import find_step
+from steps.contract.config import load_config
+from steps.contract.refs import ArtifactRef
+from steps.contract.runtime import run_step
+from steps.contract.spec import StepContext
+from steps.store.lake import open_lake
 
 from .conftest import ROOT
 

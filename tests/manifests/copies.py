@@ -37,9 +37,9 @@ def rendered(root: Path, environment: str) -> tuple[Item, ...]:
         ConfigError: the values do not fit the schemas of the steps or the workflows.
         HelmError: a chart refuses them.
     """
-    from steps.release import derived
     from workflows.environment import load_environment
-    from workflows.render import render, write
+    from workflows.generate import derived
+    from workflows.generate.render import render, write
 
     env = load_environment(environment, root)
     write(environment, render(env), root)

@@ -121,7 +121,7 @@ def of_quality_exporter() -> frozenset[str]:
     """What `ctp serve quality` really exports."""
     from prometheus_client import CollectorRegistry, generate_latest
 
-    from steps.serve.quality_counters import QualityCounters
+    from steps.serve.quality.counters import QualityCounters
 
     counters = QualityCounters()
     counters.scored(("agent-model", "1", "abc"), {"faithfulness": 0.5, "answer_relevancy": 0.5})

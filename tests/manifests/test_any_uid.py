@@ -14,7 +14,7 @@ from .sandbox import UID, in_container, why_not
 
 REASON = why_not()
 pytestmark = pytest.mark.skipif(bool(REASON), reason=f"no container-like sandbox here: {REASON}")
-CTP = [sys.executable, "-m", "steps.cli"]
+CTP = [sys.executable, "-m", "steps.cli.main"]
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def test_lake_registry_and_pin_are_made_on_a_volume(tmp_path, volume):
     """The three things that have a home of their own: Iceberg with SQLite, MLflow with SQLite, and Git."""
     code = """
 from pathlib import Path
-from steps.config import load_config
-from steps.core import clients
-from steps.core.lake import open_lake
-from steps.core.spec import StepContext
+from steps.contract.config import load_config
+from steps.store import registry as clients
+from steps.store.lake import open_lake
+from steps.contract.spec import StepContext
 from steps.release.change import current_pin
 work = Path("/tmp/data/ctp")
 config = load_config()

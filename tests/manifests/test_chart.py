@@ -9,7 +9,7 @@ import pytest
 import yaml
 from helm_python import HelmError, lint
 
-from steps.config import load_config
+from steps.contract.config import load_config
 
 from .conftest import CHART, ENVIRONMENTS, NAMESPACE, ROOT, of_environment, rendered, values_of
 
@@ -206,7 +206,7 @@ def test_only_kind_brings_its_own_judge_and_it_is_restricted():
 def test_the_judges_command_is_one_that_ctp_has():
     from typer.testing import CliRunner
 
-    from steps.cli import app
+    from steps.cli.main import app
 
     found = [document for found in of_environment("kind").values() for document in found]
     container = of_kind(found, "Deployment")["ctp-judge"]["spec"]["template"]["spec"]["containers"][0]

@@ -112,7 +112,7 @@ def test_nemo_rl_runs_as_a_number_with_a_home_that_it_may_write():
 
 
 def test_what_the_code_expects_of_that_image():
-    from steps.train.nemo.prepare import SCORER_PYTHON
+    from steps.train.nemo.nemo_prepare import SCORER_PYTHON
     from workflows.rayjob import PYTHON
 
     assert f"--python {SCORER_PYTHON} " in stage("nemo-rl") and PYTHON.startswith("/opt/nemo_rl_venv/")

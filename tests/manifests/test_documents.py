@@ -53,7 +53,7 @@ def test_every_link_and_make_target_is_there(document):
 def test_every_ctp_command_is_there(document):
     import typer.main
 
-    from steps.cli import app
+    from steps.cli.main import app
 
     known = set(typer.main.get_command(app).commands)
     for command in re.findall(r"`ctp ([a-z-]+)", (ROOT / document).read_text(encoding="utf-8")):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from helm_python import HelmError
 
-from steps.config import load_config
+from steps.contract.config import load_config
 
 from .one_chart import OneChart, refusals
 from .rendered import ROOT, environment_files, read_values, render

@@ -7,7 +7,7 @@ import json
 import pytest
 from helm_python import HelmError
 
-from steps.config import load_config
+from steps.contract.config import load_config
 
 from .one_chart import OneChart, refusals
 from .rendered import ENVIRONMENTS, ROOT, environment_files, merged, read_values, render

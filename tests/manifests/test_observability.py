@@ -11,9 +11,9 @@ import pytest
 import yaml
 from helm_python import HelmError, lint
 
-from steps.config import load_config
-from workflows import dashboards
+from steps.contract.config import load_config
 from workflows.environment import load_environment
+from workflows.generate import dashboards
 
 from . import crds
 from .rendered import PIN, ROOT, environment_files, merged, read_values, render

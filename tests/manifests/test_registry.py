@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from helm_python import HelmError
 
-from steps.config import load_config
+from steps.contract.config import load_config
 
 from .one_chart import OneChart, refusals
 from .rendered import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from steps.config import load_config
+from steps.contract.config import load_config
 
 from .conftest import ENVIRONMENTS, NAMESPACE, ROOT, of_environment, values_of
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from helm_python import HelmError
 
-from steps.config import load_config
-from steps.release.derived import canary_values, derived_path, derived_text
+from steps.contract.config import load_config
+from workflows.generate.derived import canary_values, derived_path, derived_text
 
 from .rendered import ENVIRONMENTS, PIN, ROOT, environment_files, merged, read_values, render
 
@@ -146,7 +146,7 @@ def test_derived_files_are_current(environment):
 def test_a_changed_number_of_the_configuration_reaches_the_templates(change, shown):
     values = values_of("production")
     changed = merged(values["pipeline"]["canary"], change)
-    from steps.config import CanaryConfig
+    from steps.contract.config import CanaryConfig
 
     values["derived"]["canary"] = canary_values(CanaryConfig.model_validate(changed))
     text = json.dumps([manifest for (kind, _), manifest in objects_of(values).items() if kind == "AnalysisTemplate"])
@@ -277,7 +277,7 @@ VLLM_OPTIONS = {"--model", "--served-model-name", "--host", "--port", "--otlp-tr
 def test_arguments_are_ones_that_the_command_has(engine):
     from typer.testing import CliRunner
 
-    from steps.cli import app
+    from steps.cli.main import app
 
     container = objects_of(values_of("kind", engine=engine))["Rollout", "agent-model"]["spec"]["template"]["spec"]["containers"][0]
     if engine == "vllm":

@@ -148,7 +148,7 @@ def test_a_block_that_nobody_reads_is_refused():
 
 @pytest.mark.parametrize("block", ["pipeline", "workflows"])
 def test_a_wrong_key_of_the_steps_is_refused(block, tmp_path):
-    from steps.errors import ConfigError
+    from steps.contract.errors import ConfigError
     from workflows.environment import load_environment
 
     from . import copies

@@ -35,7 +35,7 @@ PLANTED = {
     ("tests/steps/govern/test_pii.py", "Private Key"),
     ("tests/steps/govern/test_rows.py", "Basic Auth Credentials"),
     ("tests/steps/release/test_change.py", "Basic Auth Credentials"),
-    ("tests/steps/release/test_gitauth.py", "Basic Auth Credentials"),
+    ("tests/steps/store/test_git_credentials.py", "Basic Auth Credentials"),
 }
 
 

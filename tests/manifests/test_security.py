@@ -9,9 +9,9 @@ import pytest
 import yaml
 from helm_python import HelmError
 
-from steps.access.account import load_account
-from steps.access.duties import entries, identities
-from steps.config import load_config
+from steps.contract.config import load_config
+from workflows.generate.iam.account import load_account
+from workflows.generate.iam.roles import entries, identities
 
 from .inventory import all_pods
 from .rendered import ENVIRONMENTS, PIN, ROOT, merged, objects, of_kind, own_applications, read_values, root_app

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from steps.cli import app
-from steps.config import PipelineConfig
-from steps.serve.kube_envoy import METRICS_PATH
-from steps.serve.kube_routes import backends, route_document
+from steps.cli.main import app
+from steps.contract.config import PipelineConfig
+from steps.serve.gateway.kube_envoy import METRICS_PATH
+from steps.serve.gateway.kube_routes import backends, route_document
 
 from .rendered import ENVIRONMENTS, ROOT, Item, environment_files, merged, objects, read_values, render
 

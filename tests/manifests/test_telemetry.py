@@ -12,9 +12,9 @@ import pytest
 import yaml
 from helm_python import HelmError
 
-from steps.config import load_config
+from steps.contract.config import load_config
 from steps.ingest.path_dates import day_of
-from steps.ingest.sources import TRACE_FILE
+from steps.store.sources import TRACE_FILE
 
 from .collector_options import OPTIONS, OTTL, wrong
 from .one_chart import OneChart, refusals
@@ -177,7 +177,7 @@ def test_statements_use_functions_that_exist_and_no_dollar(config):
 
 def test_every_name_under_which_the_pipeline_looks_for_consent_counts_as_a_claim(config):
     """A root that names consent anywhere is left as it is; the patterns must see every place."""
-    from steps.ingest import claims
+    from steps.chat import claims
 
     patterns = {
         match[1] for statement in statements(config) for match in re.finditer(r'keep_matching_keys\(span\.cache, "([^"]+)"\)', statement)
@@ -195,9 +195,9 @@ def test_every_name_under_which_the_pipeline_looks_for_consent_counts_as_a_claim
 
 
 def test_what_the_edge_says_is_what_the_pipeline_understands(environment, config):
-    from steps.ingest import claims
-    from steps.ingest.assemble import _VERSION_KEYS
-    from steps.ingest.span import Span
+    from steps.chat import claims
+    from steps.chat.assemble import _VERSION_KEYS
+    from steps.chat.span import Span
 
     said = " ".join(statements(config))
     assert 'set(span.attributes["ctp.consent"], "none")' in said
@@ -210,7 +210,7 @@ def test_what_the_edge_says_is_what_the_pipeline_understands(environment, config
 
 
 def test_pod_labels_are_those_of_the_model_servers_and_attributes_those_of_the_exporter(config):
-    from steps.serve.live_traces import HASH_KEYS
+    from steps.serve.quality.live_traces import HASH_KEYS
 
     labels = {item["key"]: item["tag_name"] for item in config["processors"]["k8s_attributes"]["extract"]["labels"]}
     assert set(labels) == {"ctp.model-version", "rollouts-pod-template-hash"}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from steps.kpi.prices import INSTANCES
+from steps.contract.config.prices import INSTANCES
 
 WORKFLOWS = (
     "continuous-training",

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from steps.core.process import bound_to_parent
+from steps.cluster.process import bound_to_parent
 
 from .series import NOW, Series, write_openmetrics
 

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from steps.release.analysis import VersionWindow, analyse, judge
-from steps.release.derived import canary_values
-from steps.release.promql import Source, background_metric, conditions, query
-from steps.release.questions import RULES
-from steps.serve.envoy_stats import ClusterStats
-from steps.settings import CanaryConfig
+from steps.canary.evaluation import VersionWindow, analyse, judge
+from steps.canary.promql import Source, background_metric, conditions, query
+from steps.canary.rules import RULES
+from steps.contract.config.blocks import CanaryConfig
+from steps.serve.gateway.envoy_stats import ClusterStats
+from workflows.generate.derived import canary_values
 
 from .rollouts import measure, phase_of
 from .scenarios import CONFIG

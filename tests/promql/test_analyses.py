@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from steps.release.promql import background_metric, query, step_metric
-from steps.release.questions import RULES
+from steps.canary.promql import background_metric, query, step_metric
+from steps.canary.rules import RULES
 
 from .rollouts import assess, filled, measure
 from .scenarios import CONFIG, MAKERS, arguments, expected

@@ -69,9 +69,9 @@ def test_alerts_are_shown(observed):
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_each_analysis_has_its_own_panel(observed, environment):
-    from steps.config import load_config
-    from steps.release.promql import ARGUMENTS, query
-    from steps.release.questions import rules_of
+    from steps.canary.promql import ARGUMENTS, query
+    from steps.canary.rules import rules_of
+    from steps.contract.config import load_config
 
     config = load_config(ROOT / "charts" / "environments" / environment / "values.yaml").canary
     panels = {panel["title"]: panel for panel in dashboards(environment)["canary"]["panels"]}

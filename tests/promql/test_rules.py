@@ -123,7 +123,7 @@ def test_every_rule_evaluates_in_a_real_prometheus(observed):
 
 
 def test_prices_are_those_of_the_configuration(observed):
-    from steps.config import load_config
+    from steps.contract.config import load_config
 
     cost = load_config(ROOT / "charts" / "environments" / "production" / "values.yaml").cost
     shown = {

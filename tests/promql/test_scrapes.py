@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from steps.core.process import ServerProcess
-from steps.release.promql import CANARY, POD_HASH_LABEL, STABLE, query
-from steps.release.questions import RULES
-from steps.serve.envoy import CLUSTERS
+from steps.canary.promql import CANARY, POD_HASH_LABEL, STABLE, query
+from steps.canary.rules import RULES
+from steps.cluster.process import ServerProcess
+from steps.serve.gateway.envoy import CLUSTERS
 
 from .scenarios import CONFIG
 
@@ -64,8 +64,8 @@ def backend() -> Iterator[str]:
 def scraped(start_prometheus, backend, tmp_path_factory):
     from prometheus_client import CollectorRegistry, generate_latest
 
-    from steps.serve.metrics import EngineMetrics
-    from steps.serve.quality_counters import QualityCounters
+    from steps.serve.model.metrics import EngineMetrics
+    from steps.serve.quality.counters import QualityCounters
 
     counters, registry = QualityCounters(), CollectorRegistry()
     registry.register(counters)

@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from steps.config import load_config
-from steps.local import bootstrap, runner
-from steps.local.state import Clock
+from steps.contract.config import load_config
+from steps.laptop import bootstrap, runner
+from steps.laptop.state import Clock
 
 
 def main(workdir: Path, config_file: Path, raw: Path) -> None:

@@ -125,7 +125,7 @@ class Cluster:
         self.pods.append((template["name"], words))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(pod), "OMP_NUM_THREADS": "1", "CTP_TRACEBACK": ""}
         done = subprocess.run(
-            [sys.executable, "-m", "steps.cli", *words], capture_output=True, text=True, env=environment, cwd=pod, check=False
+            [sys.executable, "-m", "steps.cli.main", *words], capture_output=True, text=True, env=environment, cwd=pod, check=False
         )
         if done.returncode:
             self.failed[template["name"]] = f"exit {done.returncode}: {done.stderr.strip()[-2000:]}"

@@ -7,9 +7,9 @@ import re
 import pytest
 import typer
 
-from steps.catalog import find_step
-from steps.cli import _split_params, app
-from steps.core.runtime import validate_params
+from steps.cli.main import _split_params, app
+from steps.contract.catalog import find_step
+from steps.contract.runtime import validate_params
 from workflows.templates import ROWS
 
 from .rendered import each_pod, parameters
@@ -129,7 +129,7 @@ def test_outputs_are_fields_of_the_result_where_the_step_writes_them(environment
 
 
 def test_a_wrong_value_is_refused_by_the_first_task():
-    from steps.errors import UsageError
+    from steps.contract.errors import UsageError
 
     spec = find_step("check-params")
     for wrong in ({"method": "ppo"}, {"trainer": "megatron"}, {"window_days": "-1"}, {"max_cost_usd": "cheap"}, {"window_days": "1.5"}):

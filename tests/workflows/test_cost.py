@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from steps.catalog import find_step
+from steps.contract.catalog import find_step
 from workflows.cost_metrics import OF_A_MONTH, OF_A_QUARTER, OF_A_RUN
 
 from .processes import Cluster

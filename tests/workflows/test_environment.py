@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from steps.errors import ConfigError
+from steps.contract.errors import ConfigError
 from workflows.environment import Workflows, load_environment
 
 from .rendered import ENVIRONMENTS, ROOT

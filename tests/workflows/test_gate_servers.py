@@ -7,7 +7,7 @@ import re
 import pytest
 import typer
 
-from steps.cli import app
+from steps.cli.main import app
 from workflows.gate_servers import PORTS, gate_urls
 
 from ..manifests.rendered import PIN, environment_files, merged, read_values, render

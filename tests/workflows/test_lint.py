@@ -12,8 +12,8 @@ import re
 
 import pytest
 
-from steps.cli import _split_params
-from steps.errors import UsageError
+from steps.cli.main import _split_params
+from steps.contract.errors import UsageError
 
 from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, cron_workflows, each_pod, parameters, tasks, templates, workflow_templates
 

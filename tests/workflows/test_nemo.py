@@ -12,8 +12,8 @@ import sys
 import pytest
 import yaml
 
-from steps.catalog import find_step
-from steps.errors import ConfigError
+from steps.contract.catalog import find_step
+from steps.contract.errors import ConfigError
 from workflows.environment import load_environment
 from workflows.nemo import DELETE, EITHER, NEMO_DAG, SUBMIT, WAIT
 from workflows.rayjob import EFA, GPU, PYTHON

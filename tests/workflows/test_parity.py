@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from steps.pipeline import PIPELINE
+from steps.contract.pipeline import PIPELINE
 from workflows.fanout import FAN_OUT, INSTEAD, INSTEAD_OF
 from workflows.gate_servers import gate_urls
+from workflows.generate.render import TEMPLATES
 from workflows.nemo import EITHER
-from workflows.render import TEMPLATES
 
 from .rendered import ENVIRONMENTS, before, environment_of, parameters, tasks, templates
 from .test_release import walk
@@ -88,7 +88,7 @@ def test_steps_agree(environment):
 
 
 def locally(outcome: dict[str, str]) -> set[str]:
-    """Stages that the local runner reaches: `steps.local.runner._walk` on data."""
+    """Stages that the local runner reaches: `steps.laptop.runner._walk` on data."""
     reached = set()
     for stage in PIPELINE:
         if stage.when and outcome[stage.when.stage] != stage.when.equals:

@@ -11,12 +11,12 @@ import sys
 import pytest
 import yaml
 
-from steps.config import load_config
-from steps.core import clients
-from steps.core.lake import open_lake
-from steps.core.process import ServerProcess, thread_environment
-from steps.core.spec import SilentProgress
-from steps.local.world.warmup import Recipe, build_base
+from steps.cluster.process import ServerProcess, thread_environment
+from steps.contract.config import load_config
+from steps.contract.spec import SilentProgress
+from steps.laptop.world.warmup import Recipe, build_base
+from steps.store import registry as clients
+from steps.store.lake import open_lake
 
 from .processes import Cluster
 from .rendered import ROOT, parameters, templates, workflow_templates
@@ -29,7 +29,7 @@ YES = {"approve": "yes", "reason": "it is only a test", "approver": "Ada"}
 
 
 def ctp(*words: str) -> dict:
-    done = subprocess.run([sys.executable, "-m", "steps.cli", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-m", "steps.cli.main", *words], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

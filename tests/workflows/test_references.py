@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from steps.label.plan import Shard
+from steps.label.label_plan import Shard
 
 from .rendered import EVERY_WORKFLOW, before, needed_by, parameters, references, tasks, templates, workflow_templates
 

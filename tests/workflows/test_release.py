@@ -7,7 +7,7 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
-from steps.approval.approve import Params as Approve
+from steps.operate.approval.approve import Params as Approve
 
 from . import dag
 from .rendered import ENVIRONMENTS, templates
@@ -95,7 +95,7 @@ def test_the_conditions_hold_even_without_the_edges(environment, workflow, task)
 def test_no_condition_reads_what_a_person_typed(environment, workflow):
     from typing import get_args
 
-    from steps.catalog import find_step
+    from steps.contract.catalog import find_step
 
     every = templates(environment, workflow)
     for task in dag.tasks(every["main"]).values():

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from workflows.environment import load_environment
-from workflows.render import HEADER, main, render, stale, write
+from workflows.generate.render import HEADER, main, render, stale, write
 
 from .rendered import ENVIRONMENTS, ROOT, documents, environment_of, shared_crds, workflow_templates
 
@@ -35,7 +35,7 @@ def test_the_check_says_what_is_stale(tmp_path):
 
 
 def test_the_hash_seed_changes_nothing():
-    code = "from workflows.render import render, load_environment; print(*render(load_environment('production')).values())"
+    code = "from workflows.generate.render import render, load_environment; print(*render(load_environment('production')).values())"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     texts = {
         subprocess.run(
@@ -48,7 +48,7 @@ def test_the_hash_seed_changes_nothing():
 
 def test_rendering_loads_no_step():
     heavy = ("torch", "transformers", "trl", "ragas", "mlflow", "pyiceberg", "pyarrow", "aiohttp")
-    code = "import sys; from workflows.render import *; render(load_environment('kind'));"
+    code = "import sys; from workflows.generate.render import *; render(load_environment('kind'));"
     code += f"print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT, capture_output=True, text=True, check=True

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from workflows.documents import cron_workflow, every_weeks
 from workflows.environment import Schedule
-from workflows.render import SCHEDULED, TEMPLATES, documents
+from workflows.generate.render import SCHEDULED, TEMPLATES, documents
 
 from .rendered import ENVIRONMENTS, cron_workflows, environment_of, parameters, workflow_templates
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from steps.catalog import find_step
+from steps.contract.catalog import find_step
 from workflows.documents import STARTED
 from workflows.stage_metrics import OF_A_STAGE, shown_by
 from workflows.templates import OUTPUTS, kebab

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from steps.errors import EXIT_TRANSIENT
+from steps.contract.errors import EXIT_TRANSIENT
 from workflows.resources import ROLES
 from workflows.templates import LAKE_COMMIT, MUTEXES, NEMO_RL, RELEASE
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from steps.contract.config.nemo import NemoConfig, epochs_needed, optimizer_steps
 from steps.train.nemo.places import Places
-from steps.train.nemo.settings import NemoConfig, epochs_needed, optimizer_steps
 
 Method = Literal["dpo", "grpo"]
 EXAMPLES = "/opt/nemo-rl/examples/configs"

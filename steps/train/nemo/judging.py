@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from steps.label.breaker import CircuitBreaker
+from steps.scoring.breaker import CircuitBreaker
 
 REMEMBERED = 1000
 # Before any score is known: the middle.

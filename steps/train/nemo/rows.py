@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from steps.core.files import canonical_json, sha256_text
+from steps.contract.files import canonical_json, sha256_text
 
 FitRow = dict[str, Any]
 """A row of `steps.train.dataset.fit_rows`."""

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.errors import PipelineError
+from steps.contract.errors import PipelineError
 
 if TYPE_CHECKING:
-    from steps.config import PipelineConfig
-    from steps.label.metrics import Scorer
+    from steps.contract.config import PipelineConfig
+    from steps.scoring.metrics import Scorer
 
 # A case is one line: a question, its contexts and an answer.
 LINE_BYTES = 64 << 20
@@ -35,8 +35,8 @@ async def score(scorer: Scorer, config: PipelineConfig, case: dict[str, Any]) ->
 
 async def serve(config: PipelineConfig) -> None:
     """Answer until stdin ends. Replies come as they are ready, in any order."""
-    from steps.label.metrics import Scorer
-    from steps.label.reward import weighted
+    from steps.scoring.metrics import Scorer
+    from steps.scoring.reward import weighted
 
     reader = asyncio.StreamReader(limit=LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -57,7 +57,7 @@ async def serve(config: PipelineConfig) -> None:
 
 def main() -> int:
     """Run as a script."""
-    from steps.config import load_config
+    from steps.contract.config import load_config
 
     try:
         asyncio.run(serve(load_config(Path(sys.argv[1]))))

@@ -9,7 +9,7 @@ import json
 import struct
 from pathlib import Path
 
-from steps.errors import DataError
+from steps.contract.errors import DataError
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 MAX_HEADER_BYTES = 100 << 20

@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
+from steps.contract.errors import AccessError, TransientError
 from steps.core.bedrock import set_tags
-from steps.errors import AccessError, TransientError
 
 ARN = "arn:aws:bedrock:eu-west-1:123456789012:agent/ABCDEF1234"
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from steps.core.files import canonical_json, sha256_text
+from steps.contract.files import canonical_json, sha256_text
 from steps.curate.pairs import ScoredTrace
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from steps.core.golden import GoldenItem
 from steps.curate.contamination import GoldenGuard
+from steps.store.golden import GoldenItem
 
 
 def guard(*items):
@@ -92,10 +92,10 @@ def test_a_golden_question_in_an_earlier_turn():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_sample_worlds_questions_are_not_mistaken_for_its_golden_ones(seed, tmp_path):
-    from steps.core.files import sha256_file
-    from steps.core.golden import read_golden
-    from steps.core.refs import ArtifactRef
-    from steps.local.world.domain import World
+    from steps.contract.files import sha256_file
+    from steps.contract.refs import ArtifactRef
+    from steps.laptop.world.domain import World
+    from steps.store.golden import read_golden
 
     world = World.create(seed)
     path = world.write_golden(tmp_path / "golden.jsonl")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steps.config import CurateConfig
-from steps.core.golden import GoldenItem
+from steps.contract.config import CurateConfig
 from steps.curate.contamination import GoldenGuard
 from steps.curate.dataset import rows
 from steps.curate.pairs import pair_up, select
+from steps.store.golden import GoldenItem
 
 
 def choose(traces, *, is_golden=lambda trace: False, is_superseded=lambda trace: False, **config):

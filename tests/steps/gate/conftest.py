@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from steps.core.files import sha256_file
-from steps.core.golden import GoldenItem, GoldenSet
-from steps.core.refs import ArtifactRef
+from steps.contract.files import sha256_file
+from steps.contract.refs import ArtifactRef
+from steps.store.golden import GoldenItem, GoldenSet
 
 
 def make_golden(count=24, **meta):

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from steps.core.golden import GoldenItem
 from steps.gate.answers import is_fluent, is_refusal, length_words, restates_gold
+from steps.store.golden import GoldenItem
 
 
 @pytest.mark.parametrize(

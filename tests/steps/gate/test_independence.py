@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from steps.config import load_config
-from steps.errors import ConfigError
+from steps.contract.config import load_config
+from steps.contract.errors import ConfigError
 
 REWARD = {"reward_judge.model": "Qwen/Qwen3-32B", "reward_judge.prompt_version": "v1", "reward_judge.base_url": "http://judge:8000/v1"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from steps.errors import TransientError
+from steps.contract.errors import TransientError
 from steps.gate.scoring import score_answers
 from steps.gate.suite import Answer
 

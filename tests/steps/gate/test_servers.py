@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from steps.cli import app
-from steps.config import PipelineConfig
-from steps.core.files import sha256_tree
-from steps.core.process import ServerProcess
-from steps.core.refs import ArtifactRef
-from steps.core.spec import StepContext
-from steps.errors import TransientError
+from steps.cli.main import app
+from steps.cluster.process import ServerProcess
+from steps.contract.config import PipelineConfig
+from steps.contract.errors import TransientError
+from steps.contract.files import sha256_tree
+from steps.contract.refs import ArtifactRef
+from steps.contract.spec import StepContext
 from steps.gate import servers
 
 

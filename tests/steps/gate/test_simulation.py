@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steps.config import GateConfig
+from steps.contract.config import GateConfig
 from steps.gate.simulation import MODES, faithfulness, latency_rates, rates
 
 CONFIG = GateConfig(min_prompts=2, bootstrap_samples=400)

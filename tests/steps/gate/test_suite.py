@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from steps.config import GateConfig
-from steps.errors import AccessError, ConfigError, TransientError
+from steps.contract.config import GateConfig
+from steps.contract.errors import AccessError, ConfigError, TransientError
 from steps.gate.suite import ask_both, chat_url, request_seed
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steps.config import GateConfig
-from steps.gate.drift import Drift
+from steps.contract.config import GateConfig
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison
 from steps.gate.verdict import combine, decide
+from steps.scoring.drift import Drift
 
 RULES = [
     "golden_prompts",

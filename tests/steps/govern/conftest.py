@@ -14,12 +14,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from steps.config import PipelineConfig
-from steps.core.lake import open_lake
-from steps.core.spec import StepContext
-from steps.core.trace import Trace
-from steps.govern import step as govern
-from steps.ingest import step as ingest
+from steps.chat.trace import Trace
+from steps.contract.config import PipelineConfig
+from steps.contract.spec import StepContext
+from steps.govern import govern
+from steps.ingest import ingest
+from steps.store.lake import open_lake
 
 
 def make_trace(**overrides):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from steps.config import GovernConfig
+from steps.contract.config import GovernConfig
 from steps.govern.gates import claims_gates, pii_gate
 
 

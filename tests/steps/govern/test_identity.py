@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from steps.config import GovernConfig
-from steps.errors import ConfigError
+from steps.contract.config import GovernConfig
+from steps.contract.errors import ConfigError
 from steps.govern.identity import keyed_hash, load_key, safe_id, safe_value
 
 

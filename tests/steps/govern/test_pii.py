@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from steps.govern.pii import MAX_NAMES, findings, mask_texts, suspicious
-from steps.local.people import make_people, personal_remark
+from steps.laptop.people import make_people, personal_remark
 
 # (kind, text, what must be gone)
 FOUND = [

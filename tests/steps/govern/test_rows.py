@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from steps.chat.span import Unreadable
 from steps.govern.gates import Decision
 from steps.govern.rows import MAX_MODELS, ledger_row, limit_models, quarantine_row, to_table, trace_row
-from steps.ingest.span import Unreadable
 
 KEY = b"k" * 32
 NOW = datetime(2026, 8, 1, tzinfo=UTC)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from steps.catalog import find_step
-from steps.config import PipelineConfig
-from steps.core.runtime import run_step
-from steps.core.spec import StepContext
-from steps.errors import DataError, UsageError
+from steps.contract.catalog import find_step
+from steps.contract.config import PipelineConfig
+from steps.contract.errors import DataError, UsageError
+from steps.contract.runtime import run_step
+from steps.contract.spec import StepContext
 from steps.ingest.path_dates import day_of
-from steps.ingest.plan_file import read_plan
+from steps.store.unit_plan import read_plan
 
 
 @pytest.mark.parametrize(

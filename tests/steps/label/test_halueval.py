@@ -7,9 +7,9 @@ from itertools import product
 
 import pytest
 
-from steps.config import PipelineConfig
-from steps.label.metrics import Case, Scorer, score_many
-from steps.label.reward import COMPONENTS, final_score, weighted
+from steps.contract.config import PipelineConfig
+from steps.scoring.metrics import Case, Scorer, score_many
+from steps.scoring.reward import COMPONENTS, final_score, weighted
 
 ROWS = 150
 

@@ -14,13 +14,13 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from steps.catalog import find_step
-from steps.config import PipelineConfig
-from steps.core.files import canonical_json, sha256_text
-from steps.core.lake import open_lake
-from steps.core.runtime import run_step
-from steps.core.spec import StepContext
-from steps.errors import DataError, UsageError
+from steps.contract.catalog import find_step
+from steps.contract.config import PipelineConfig
+from steps.contract.errors import DataError, UsageError
+from steps.contract.files import canonical_json, sha256_text
+from steps.contract.runtime import run_step
+from steps.contract.spec import StepContext
+from steps.store.lake import open_lake
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 CONTEXTS = ["Silver Falcon listens on port 8443.", "Silver Falcon is owned by team Lynx."]
@@ -161,10 +161,10 @@ def test_what_does_not_fit_is_refused(lab_of):
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from steps.catalog import find_step
-from steps.config import PipelineConfig
-from steps.core.runtime import run_step
-from steps.core.spec import StepContext
+from steps.contract.catalog import find_step
+from steps.contract.config import PipelineConfig
+from steps.contract.runtime import run_step
+from steps.contract.spec import StepContext
 from steps.label import sharding
 write, count = sharding.ShareTable.write, [0]
 def dying(self, *args, **named):

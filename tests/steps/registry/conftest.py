@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from steps.config import PipelineConfig
-from steps.core import clients
-from steps.core.files import sha256_text
+from steps.contract.config import PipelineConfig
+from steps.contract.files import sha256_text
+from steps.store import registry as clients
 
 _NUMBERS = itertools.count(1)
 

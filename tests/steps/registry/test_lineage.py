@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from steps.approval.decision import tag_decision
-from steps.core.files import sha256_tree
-from steps.core.refs import ArtifactRef
-from steps.core.spec import StepContext
+from steps.contract.files import sha256_tree
+from steps.contract.refs import ArtifactRef
+from steps.contract.spec import StepContext
+from steps.operate.approval.decision import tag_decision
 from steps.registry.lineage import describe, git_sha, lineage_tags, pipeline_revision
-from steps.registry.step import Params, run
+from steps.registry.register import Params, run
 
 
 def tags(config, **overrides):

@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from steps.config import PipelineConfig
-from steps.core import clients
-from steps.core.spec import StepContext
-from steps.registry.alias import promote, set_candidate
-from steps.release.agent import INITIAL_AGENT
-from steps.release.pin import INITIAL
+from steps.contract.config import PipelineConfig
+from steps.contract.spec import StepContext
+from steps.release.agent_manifest import INITIAL_AGENT
+from steps.release.model_pin import INITIAL
+from steps.store import registry as clients
+from steps.store.aliases import promote, set_candidate
 
 PATH = "charts/environments/kind/model.yaml"
 CLEAN = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"], "HOME": "/nonexistent"}

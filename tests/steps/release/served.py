@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from steps.catalog import find_step
-from steps.core import clients
-from steps.core.refs import ModelRef
-from steps.core.runtime import run_step
-from steps.registry.alias import champion, model_uri
+from steps.contract.catalog import find_step
+from steps.contract.refs import ModelRef
+from steps.contract.runtime import run_step
+from steps.store import registry as clients
+from steps.store.aliases import champion, model_uri
 
 ROLLOUT = "/apis/argoproj.io/v1alpha1/namespaces/model-serving/rollouts/agent-model"
 ANALYSES = "/apis/argoproj.io/v1alpha1/namespaces/model-serving/analysisruns"

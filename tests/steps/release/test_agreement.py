@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from steps.catalog import find_step
-from steps.core import clients
-from steps.core.runtime import run_step
-from steps.errors import AccessError, DataError, TransientError
-from steps.registry.alias import ABORTED, CANDIDATE, abort, by_alias, promote
+from steps.contract.catalog import find_step
+from steps.contract.errors import AccessError, DataError, TransientError
+from steps.contract.runtime import run_step
 from steps.registry.lineage import describe
 from steps.release.agreement import decide
 from steps.release.change import current, current_pin
-from steps.release.observed import Seen
+from steps.release.rollout_status import Seen
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED, CANDIDATE, abort, by_alias, promote
 
 from .served import ROLLOUT, aborted, pin, reconcile, rollout, serving, tags
 
@@ -178,8 +178,8 @@ def test_a_healthy_pin_that_a_person_committed_alone_gets_its_manifest(ctx, git)
 
 
 def test_an_alias_moved_under_us_is_said(ctx, monkeypatch):
-    from steps.registry import alias
     from steps.release import agreement
+    from steps.store import aliases as alias
 
     whole = agreement._promote
 

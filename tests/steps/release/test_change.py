@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from steps.core.refs import ArtifactRef, ModelRef
-from steps.errors import ConfigError, DataError
-from steps.release import gitrepo
+from steps.contract.errors import ConfigError, DataError
+from steps.contract.refs import ArtifactRef, ModelRef
 from steps.release.change import current, current_pin, release, revert, withdraw
-from steps.release.gitrepo import Branch
-from steps.release.step import Params, run
+from steps.release.release import Params, run
+from steps.store import git_branch as gitrepo
+from steps.store.git_branch import Branch
 
 PATH = "charts/environments/kind/model.yaml"
 AGENT = "charts/environments/kind/agent.yaml"
@@ -182,7 +182,7 @@ def test_a_missing_pin_file_is_named(make_ctx, bare):
 
 
 def test_errors_hide_credentials():
-    from steps.core.git import redact
+    from steps.store.git import redact
 
     assert redact("fatal: https://ada:secret@host/x.git not found") == "fatal: https://***@host/x.git not found"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from steps.config import load_config
-from steps.release.agent import agent_path, check_agreement, parse_agent
-from steps.release.pin import parse_pin, pin_path
+from steps.contract.config import load_config
+from steps.release.agent_manifest import agent_path, check_agreement, parse_agent
+from steps.release.model_pin import parse_pin, pin_path
 
 ROOT = Path(__file__).parents[3]
 

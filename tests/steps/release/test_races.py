@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from steps.registry.alias import ABORTED
 from steps.release.change import current, current_pin
+from steps.store.aliases import ABORTED
 
 from .served import aborted, reconcile, rollout, serving, tags
 
@@ -24,7 +24,7 @@ def start(ctx):
     config.write_text(json.dumps(values))
 
     def run(*arguments):
-        command = [sys.executable, "-m", "steps.cli", *arguments, f"--workdir={ctx.workdir}", f"--config={config}"]
+        command = [sys.executable, "-m", "steps.cli.main", *arguments, f"--workdir={ctx.workdir}", f"--config={config}"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"})
 
     return run

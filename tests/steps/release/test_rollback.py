@@ -7,14 +7,14 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from steps.catalog import find_step
-from steps.cli import app
-from steps.core import clients
-from steps.core.lake import open_lake
-from steps.core.runtime import run_step
-from steps.errors import DataError, TransientError
-from steps.registry.alias import ABORTED, ROLLED_BACK, abort
+from steps.cli.main import app
+from steps.contract.catalog import find_step
+from steps.contract.errors import DataError, TransientError
+from steps.contract.runtime import run_step
 from steps.release.change import current, current_pin
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED, ROLLED_BACK, abort
+from steps.store.lake import open_lake
 
 from .served import ROLLOUT, reconcile, rollout, serving, tags
 

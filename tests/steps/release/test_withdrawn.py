@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from steps.core import clients
-from steps.core.refs import ModelRef
-from steps.errors import DataError
-from steps.registry.alias import ABORTED, ROLLED_BACK, abort, promote, taken_back
+from steps.contract.errors import DataError
+from steps.contract.refs import ModelRef
 from steps.release.change import current_pin
 from steps.release.withdrawn import check_releasable
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED, ROLLED_BACK, abort, promote, taken_back
 
 from .served import aborted, pin, reconcile, rollout, serving, tags
 

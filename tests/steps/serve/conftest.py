@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from steps.core.process import ServerProcess
+from steps.cluster.process import ServerProcess
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 TEXT = ["Aurora listens on port 8443.", "Aurora is owned by team Lynx.", "Which port does Aurora listen on?", "user assistant system"] * 8

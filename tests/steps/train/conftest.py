@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from steps.config import PipelineConfig
-from steps.core.files import sha256_file, sha256_tree
-from steps.core.refs import ArtifactRef
-from steps.core.spec import SilentProgress, StepContext
-from steps.local.world.domain import World
-from steps.local.world.oracle import EVASIONS
-from steps.local.world.warmup import Recipe, build_base
-from steps.train.step import Params
+from steps.contract.config import PipelineConfig
+from steps.contract.files import sha256_file, sha256_tree
+from steps.contract.refs import ArtifactRef
+from steps.contract.spec import SilentProgress, StepContext
+from steps.laptop.world.domain import World
+from steps.laptop.world.oracle import EVASIONS
+from steps.laptop.world.warmup import Recipe, build_base
+from steps.train.train import Params
 
 MICRO = Recipe(hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=32, steps=0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steps.errors import DataError
+from steps.contract.errors import DataError
 from steps.train.dataset import fit_rows, read_rows
 from steps.train.trainers import load_tokenizer
 

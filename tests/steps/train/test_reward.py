@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from steps.core.process import ServerProcess
-from steps.errors import TransientError
-from steps.label.metrics import Scorer
-from steps.label.reward import final_score
+from steps.cluster.process import ServerProcess
+from steps.contract.errors import TransientError
+from steps.scoring.metrics import Scorer
+from steps.scoring.reward import final_score
 from steps.train.reward import judge_reward
 
 QUESTION = "Which port does the Silver Falcon use?"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from steps.contract.config.nemo import NemoConfig
 from steps.train.nemo.document import BASE, ENVIRONMENT, EXAMPLES, PROCESSOR, document
 from steps.train.nemo.places import Places
-from steps.train.nemo.settings import NemoConfig
 
 PLACES = Places(Path("/data/ctp"), "0123456789abcdef", "a" * 64)
 JUDGE = {

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steps.config import load_config
-from steps.core.process import ServerProcess
-from steps.errors import TransientError
-from steps.local.world.domain import World
+from steps.cluster.process import ServerProcess
+from steps.contract.config import load_config
+from steps.contract.errors import TransientError
+from steps.laptop.world.domain import World
 from steps.train.nemo.judging import Judging, ScorerProcess, filled, spoken
 from steps.train.reward import judge_reward
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from steps.train.nemo import document, launch
+from steps.train.nemo.nemo_prepare import SCORER_CONFIG, run
 from steps.train.nemo.places import Places
-from steps.train.nemo.prepare import SCORER_CONFIG, run
 from steps.train.nemo.processor import prompt_processor
 
 ROOT = Path(__file__).parents[4]

@@ -1,0 +1,165 @@
+"""Online analysis of a canary: pure verdicts over counters of the same window.
+
+Measuring is elsewhere (Envoy's and the quality exporter's counters), the comparisons
+are in `steps.canary.rules`. No data is not a pass: too few requests or scores is
+Inconclusive, and a caller that runs out of time with an Inconclusive verdict aborts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from steps.canary.rules import Rule, Scores, Side, rules_of
+from steps.contract.config import CanaryConfig
+from steps.contract.refs import Frozen
+
+Phase = Literal["Successful", "Failed", "Inconclusive"]
+
+
+class VersionWindow(Frozen):
+    """Counters of one version over one window.
+
+    Attributes:
+        requests: answered or failed requests.
+        errors: of these, responses with a 5xx status.
+        p99_latency_ms: 99th percentile of the response time; None without requests.
+        scored: answers with a faithfulness score.
+        score_sum, score_square_sum: sums over these scores (each 0-1).
+        relevancy_scored, relevancy_sum, relevancy_square_sum: the same of answer relevancy.
+        feedback_up, feedback_down: users' verdicts.
+        waiting: mean number of requests that wait in the busiest model server; None when unknown.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    p99_latency_ms: float | None = None
+    scored: int = 0
+    score_sum: float = 0.0
+    score_square_sum: float = 0.0
+    relevancy_scored: int = 0
+    relevancy_sum: float = 0.0
+    relevancy_square_sum: float = 0.0
+    feedback_up: int = 0
+    feedback_down: int = 0
+    waiting: float | None = None
+
+    @property
+    def faithfulness(self) -> float | None:
+        """Mean score, 0-1; None without scores."""
+        return self.score_sum / self.scored if self.scored else None
+
+    @property
+    def error_ratio(self) -> float | None:
+        """Failed share of requests, 0-1; None without requests."""
+        return self.errors / self.requests if self.requests else None
+
+    def side(self) -> Side[float]:
+        """The same as terms of the formulas; what is unknown is not a number."""
+        votes, up = float(self.feedback_up + self.feedback_down), float(self.feedback_up)
+        return Side(
+            requests=float(self.requests),
+            errors=float(self.errors),
+            p99_latency_ms=math.nan if self.p99_latency_ms is None else self.p99_latency_ms,
+            faithfulness=Scores(float(self.scored), self.score_sum, self.score_square_sum),
+            answer_relevancy=Scores(float(self.relevancy_scored), self.relevancy_sum, self.relevancy_square_sum),
+            feedback=Scores(votes, up, up),
+            answered=float(self.requests),
+            waiting=math.nan if self.waiting is None else self.waiting,
+        )
+
+
+class Finding(Frozen):
+    """One question's answer."""
+
+    name: str
+    phase: Phase
+    reason: str
+
+
+class OnlineVerdict(Frozen):
+    """The verdict of one analysis and the findings behind it."""
+
+    phase: Phase
+    reason: str
+    findings: tuple[Finding, ...]
+    delta: float | None = None
+    ci95: tuple[float, float] | None = None
+
+
+def judge(rule: Rule, stable: Side[float], canary: Side[float], config: CanaryConfig) -> Finding:
+    """One rule's verdict: too few samples or a value that is no finite number is Inconclusive."""
+    fewest, needed = min(rule.samples(stable), rule.samples(canary)), rule.minimum(config)
+    if not fewest >= needed:
+        return Finding(name=rule.name, phase="Inconclusive", reason=f"{fewest:.0f} of {needed} samples of each version")
+    try:
+        value = rule.value(stable, canary, config)
+    except ZeroDivisionError:
+        value = math.nan
+    if not math.isfinite(value):
+        return Finding(name=rule.name, phase="Inconclusive", reason="what was measured is no finite number")
+    phase: Phase = "Failed" if rule.failed(value, config) else "Successful"
+    return Finding(name=rule.name, phase=phase, reason=f"{value:+.3f}, fails {rule.fails} {rule.limit(config):g}")
+
+
+def worst(findings: tuple[Finding, ...]) -> Finding | None:
+    """The first that failed, else the first without a verdict; None: all passed."""
+    for phase in ("Failed", "Inconclusive"):
+        for finding in findings:
+            if finding.phase == phase:
+                return finding
+    return None
+
+
+def _measured(question: str, stable: VersionWindow, canary: VersionWindow) -> str:
+    """The two numbers that people compare."""
+    if question == "error_ratio":
+        return f"canary {canary.error_ratio or 0.0:.2%}, stable {stable.error_ratio or 0.0:.2%}"
+    if question == "p99_latency":
+        return f"canary {canary.p99_latency_ms or 0.0:.0f} ms, stable {stable.p99_latency_ms or 0.0:.0f} ms"
+    if question == "saturation":
+        return f"waiting: canary {canary.waiting or 0.0:.1f}, stable {stable.waiting or 0.0:.1f}"
+    pairs = {
+        "faithfulness": lambda side: side.faithfulness,
+        "answer_relevancy": lambda side: side.answer_relevancy,
+        "user_feedback": lambda side: side.feedback,
+    }
+    ours, base = pairs[question](canary.side()), pairs[question](stable.side())
+    if not (ours.count and base.count):
+        return ""
+    return f"canary {ours.mean():.3f}, stable {base.mean():.3f}, difference {ours.mean() - base.mean():+.3f}"
+
+
+def _interval(stable: VersionWindow, canary: VersionWindow) -> tuple[float, tuple[float, float]] | None:
+    """Difference of faithfulness and its 95 % interval; None unless both are finite numbers."""
+    ours, base = canary.side().faithfulness, stable.side().faithfulness
+    if ours.count < 2 or base.count < 2:
+        return None
+    delta, error = ours.mean() - base.mean(), math.sqrt(base.variance() + ours.variance())
+    interval = (delta - 1.96 * error, delta + 1.96 * error)
+    return (delta, interval) if all(math.isfinite(value) for value in (delta, *interval)) else None
+
+
+def analyse(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> OnlineVerdict:
+    """Judge a canary window against stable: every question of `config.questions`.
+
+    One failed rule fails the canary; without a failure, one inconclusive rule leaves it
+    inconclusive. Faithfulness fails when it is worse by more than the tolerance with
+    95 % confidence, or by the backstop with 80 %.
+    """
+    sides = stable.side(), canary.side()
+    findings = []
+    for question in config.questions:
+        answers = tuple(judge(rule, *sides, config) for rule in rules_of(question))
+        bad, numbers = worst(answers), _measured(question, stable, canary)
+        told = [numbers] * bool(numbers) + ([f"{bad.name} {bad.reason}"] if bad else [])
+        findings.append(Finding(name=question, phase=bad.phase if bad else "Successful", reason=", ".join(told)))
+    known = _interval(stable, canary)
+    delta, ci95 = known or (None, None)
+    for phase in ("Failed", "Inconclusive"):
+        open_ones = [finding for finding in findings if finding.phase == phase]
+        if open_ones:
+            reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in open_ones)
+            return OnlineVerdict(phase=phase, reason=reason, findings=tuple(findings), delta=delta, ci95=ci95)
+    reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in findings[-1:])
+    return OnlineVerdict(phase="Successful", reason=reason, findings=tuple(findings), delta=delta, ci95=ci95)

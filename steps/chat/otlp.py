@@ -1,0 +1,167 @@
+"""OTLP trace data (JSON and protobuf) as spans.
+
+Source: OpenTelemetry protocol 1.x, JSON encoding; collector file exporter and awss3exporter.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from steps.chat.span import Record, Span, Unreadable
+
+_STATUS_ERROR = 2
+
+
+def trace_key(value: Any) -> str:
+    """A trace id as 32 lower-case hex digits; "" when it is none. Base64 of 16 bytes is understood."""
+    if not isinstance(value, str):
+        return ""
+    if len(value) == 32 and re.fullmatch(r"[0-9a-fA-F]{32}", value):
+        return value.lower() if value.strip("0") else ""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return raw.hex() if len(raw) == 16 and any(raw) else ""
+
+
+def attribute_value(value: Any) -> Any:
+    """A JSON AnyValue as a plain Python value; None when it is empty.
+
+    Raises:
+        TypeError, ValueError, AttributeError: the value is malformed.
+    """
+    text = value.get("stringValue")
+    if text is not None:
+        return text
+    for key, content in value.items():
+        if key in ("boolValue", "doubleValue", "bytesValue"):
+            return content
+        if key == "intValue":
+            return int(content)
+        if key == "arrayValue":
+            return [attribute_value(item) for item in content.get("values", ())]
+        if key == "kvlistValue":
+            return attributes_of(content.get("values", ()))
+    return None
+
+
+def attributes_of(pairs: Any) -> dict[str, Any]:
+    """A JSON KeyValue list as a dictionary; the first of two equal keys counts."""
+    result: dict[str, Any] = {}
+    for pair in pairs or ():
+        key = pair["key"]
+        if key not in result:
+            result[key] = attribute_value(pair.get("value") or {})
+    return result
+
+
+def _pick(source: dict[str, Any], camel: str, snake: str) -> Any:
+    """A field by its JSON name, or by its protobuf name as some exporters write it."""
+    value = source.get(camel)
+    return source.get(snake) if value is None else value
+
+
+def _span(raw: dict[str, Any], trace_id: str, resource: dict[str, Any], uri: str, offset: int) -> Span:
+    """One JSON span.
+
+    Raises:
+        TypeError, ValueError, KeyError, AttributeError: the span is malformed.
+    """
+    span_id = _pick(raw, "spanId", "span_id") or ""
+    parent = _pick(raw, "parentSpanId", "parent_span_id") or ""
+    status = raw.get("status") or {}
+    name = raw.get("name") or ""
+    if not (isinstance(span_id, str) and isinstance(parent, str) and isinstance(name, str)):
+        raise TypeError("span id and name are texts")
+    return Span(
+        trace_id=trace_id,
+        span_id=span_id.lower(),
+        parent_id=parent.lower() if parent.strip("0") else "",
+        name=name,
+        start_ns=int(_pick(raw, "startTimeUnixNano", "start_time_unix_nano") or 0),
+        end_ns=int(_pick(raw, "endTimeUnixNano", "end_time_unix_nano") or 0),
+        attributes=attributes_of(raw.get("attributes")),
+        events=[(str(event.get("name") or ""), attributes_of(event.get("attributes"))) for event in raw.get("events") or ()],
+        resource=resource,
+        error=status.get("code") in (_STATUS_ERROR, "STATUS_CODE_ERROR", str(_STATUS_ERROR)),
+        uri=uri,
+        offset=offset,
+    )
+
+
+def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[str], bool]) -> Iterator[Record]:
+    """The spans of one TracesData object. A malformed span is reported and the others are read on."""
+    blocks = _pick(document, "resourceSpans", "resource_spans")
+    for block in blocks if isinstance(blocks, list) else ():
+        try:
+            resource = attributes_of((block.get("resource") or {}).get("attributes"))
+            scopes = _pick(block, "scopeSpans", "scope_spans") or block.get("instrumentationLibrarySpans") or ()
+            spans = [raw for scope in scopes for raw in scope.get("spans") or ()]
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+            yield Unreadable(uri, offset, "malformed-resource")
+            continue
+        for raw in spans:
+            try:
+                trace_id = trace_key(_pick(raw, "traceId", "trace_id"))
+                if not trace_id:
+                    yield Unreadable(uri, offset, "bad-trace-id")
+                elif wanted(trace_id):
+                    yield _span(raw, trace_id, resource, uri, offset)
+            except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):
+                yield Unreadable(uri, offset, "malformed-span")
+    if not isinstance(blocks, list):
+        yield Unreadable(uri, offset, "malformed-resource")
+
+
+def _proto_value(value: Any) -> Any:
+    """A protobuf AnyValue as a plain Python value."""
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_proto_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return _proto_attributes(value.kvlist_value.values)
+    return getattr(value, kind) if kind else None
+
+
+def _proto_attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: _proto_value(pair.value) for pair in pairs}
+
+
+def spans_of_protobuf(data: bytes, uri: str, wanted: Callable[[str], bool]) -> Iterator[Record]:
+    """The spans of one TracesData (or ExportTraceServiceRequest: same bytes) message."""
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+    try:
+        message = TracesData.FromString(data)
+    except DecodeError:
+        yield Unreadable(uri, 0, "not-protobuf")
+        return
+    number = 0
+    for block in message.resource_spans:
+        resource = _proto_attributes(block.resource.attributes)
+        for raw in (span for scope in block.scope_spans for span in scope.spans):
+            number += 1
+            trace_id = trace_key(raw.trace_id.hex())
+            if not trace_id:
+                yield Unreadable(uri, number, "bad-trace-id")
+            elif wanted(trace_id):
+                yield Span(
+                    trace_id=trace_id,
+                    span_id=raw.span_id.hex(),
+                    parent_id=raw.parent_span_id.hex() if any(raw.parent_span_id) else "",
+                    name=raw.name,
+                    start_ns=raw.start_time_unix_nano,
+                    end_ns=raw.end_time_unix_nano,
+                    attributes=_proto_attributes(raw.attributes),
+                    events=[(event.name, _proto_attributes(event.attributes)) for event in raw.events],
+                    resource=resource,
+                    error=raw.status.code == _STATUS_ERROR,
+                    uri=uri,
+                    offset=number,
+                )

@@ -1,0 +1,126 @@
+"""Gate: compare candidate and champion on the golden set and decide."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from steps.contract.refs import ArtifactRef, Frozen
+from steps.contract.spec import StepContext
+from steps.store.golden import GoldenSet, read_golden
+
+if TYPE_CHECKING:
+    from steps.contract.config import JudgeConfig
+    from steps.gate.scoring import Scored
+    from steps.gate.suite import Answer, Arm
+
+
+class Params(Frozen):
+    """Both models, the golden set, and where the models are served (empty: started here)."""
+
+    champion: ArtifactRef
+    candidate: ArtifactRef
+    golden: ArtifactRef
+    champion_url: str = ""
+    candidate_url: str = ""
+
+
+class Result(Frozen):
+    """The decision.
+
+    Attributes:
+        phase: a failed gate is a result, not an error.
+        reason: what decided it, one line.
+        metrics: metric -> champion, candidate, delta, ci95, n (prompts), unit, better, independent.
+        findings: one entry for each rule: name, value, limit, interval, n, power, ok, reason.
+        verdict: JSON file with all of this and its inputs.
+        examples: up to six questions with both answers.
+        reused: the same inputs were judged before.
+        judge_shift: change of the gate judge's mean score against its record, 0-1; 0 when nobody looked.
+    """
+
+    phase: Literal["Successful", "Failed", "Inconclusive"]
+    reason: str
+    metrics: dict[str, dict[str, Any]]
+    findings: list[dict[str, Any]]
+    verdict: ArtifactRef
+    examples: list[dict[str, Any]]
+    reused: bool = False
+    judge_shift: float = 0.0
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Ask both models, score the answers with the gate's judge, decide, write the verdict.
+
+    Raises:
+        DataError: the golden set or a model is not what its reference says.
+        ConfigError, AccessError, TransientError: a server cannot be used.
+    """
+    from steps.gate.record import artifact, read_settled, verdict_key
+
+    golden = read_golden(params.golden)
+    path = ctx.artifacts / "verdicts" / f"{verdict_key(params.champion, params.candidate, golden, ctx.config)}.json"
+    document = read_settled(path)
+    reused = document is not None
+    if document is None:
+        document = _evaluate(params, golden, ctx, path)
+    shown = {name: document[name] for name in ("phase", "reason", "metrics", "findings", "examples")}
+    shift = next((found["value"] for found in document["findings"] if found["name"] == "gate_judge_drift"), None)
+    return Result(**shown, verdict=artifact(path), reused=reused, judge_shift=shift or 0.0)
+
+
+def _evaluate(params: Params, golden: GoldenSet, ctx: StepContext, path: Path) -> dict[str, Any]:
+    """Measure and decide; returns the written document."""
+    from steps.gate.metrics import measure
+    from steps.gate.record import examples, write_verdict
+    from steps.gate.servers import judge_config, model_urls
+    from steps.gate.verdict import decide
+    from steps.scoring.judges import check_judge
+
+    models: dict[Arm, ArtifactRef] = {"champion": params.champion, "candidate": params.candidate}
+    given: dict[Arm, str] = {"champion": params.champion_url, "candidate": params.candidate_url}
+    with model_urls(models, given, ctx) as urls:
+        answers = asyncio.run(_ask(golden, urls, ctx))
+    with judge_config(ctx) as judge:
+        scored = asyncio.run(_score(golden, answers, judge, ctx))
+    drift = (check_judge(golden, "gate", ctx),) if ctx.config.gate.drift_prompts else None
+    measured = replace(measure(golden, answers, scored.values, ctx.config.gate), drift=drift)
+    facts = {
+        "served": {arm: given[arm] or "started by the gate" for arm in models},
+        "champion": str(params.champion),
+        "candidate": str(params.candidate),
+        "golden": str(params.golden),
+        "answers": len(answers),
+        "unanswered": sum(bool(answer.error) for answer in answers),
+        "judge": {
+            "model": judge.model,
+            "prompt_version": judge.prompt_version,
+            "drift": drift and drift[0].model_dump(),
+            "judged": scored.judged,
+            "calls": scored.calls,
+        },
+        "first_judge_error": scored.first_error,
+        "gate": ctx.config.gate.model_dump(mode="json"),
+        "examples": examples(golden, answers, scored),
+    }
+    return write_verdict(path, decide(measured, ctx.config.gate), measured, facts)
+
+
+async def _ask(golden: GoldenSet, urls: dict[Arm, str], ctx: StepContext) -> list[Answer]:
+    from steps.gate.suite import ask_both
+
+    total = 2 * len(golden.items) * ctx.config.gate.samples_asked
+    with ctx.progress.task("asking both models", total=total, unit="answers") as task:
+        return await ask_both(golden, urls, ctx.config.model_name, ctx.config.gate, on_answer=lambda: task.advance(1))
+
+
+async def _score(golden: GoldenSet, answers: list[Answer], judge: JudgeConfig, ctx: StepContext) -> Scored:
+    from steps.gate.scoring import JUDGED, distinct, score_answers
+    from steps.scoring.metrics import Scorer
+
+    with ctx.progress.task("judging answers", total=len(distinct(answers, ctx.config.gate.samples_per_prompt)), unit="answers") as task:
+        async with Scorer(judge, metrics=JUDGED) as scorer:
+            samples = ctx.config.gate.samples_per_prompt
+            return await score_answers(golden, answers, scorer, judge.concurrency, samples=samples, on_scored=lambda: task.advance(1))

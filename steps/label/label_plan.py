@@ -1,0 +1,64 @@
+"""Step `label-plan`: how many pods label, and which share of the contents each takes."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field
+
+from steps.contract.refs import ArtifactRef, Frozen, TableRef
+from steps.contract.spec import StepContext
+
+
+class Params(Frozen):
+    """Which traces.
+
+    Attributes:
+        traces: snapshot to label.
+        since: first day that counts; None: from the beginning.
+        until: last day that counts; None: to the end.
+        golden: the golden set whose stored answers both judges must still score as before; None: they are not asked.
+        shards: how many shares; 0: one for every `label.shard_traces` traces without a label, at most `label.max_shards`.
+    """
+
+    traces: TableRef
+    since: date | None = None
+    until: date | None = None
+    golden: ArtifactRef | None = None
+    shards: int = Field(default=0, ge=0, le=256)
+
+
+class Shard(Frozen):
+    """One share: contents whose hash falls to `shard` of `shards`."""
+
+    shard: int
+    shards: int
+
+
+class Result(Frozen):
+    """The shares; always at least one.
+
+    Attributes:
+        shards: one entry a pod.
+        traces: the snapshot that all shares read.
+        unlabelled: traces without a label of the configured policy.
+        policy_version: names the reward policy.
+    """
+
+    shards: tuple[Shard, ...]
+    traces: TableRef
+    unlabelled: int
+    policy_version: str
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Count the traces that lack a label and divide them.
+
+    Raises:
+        DataError: the snapshot does not exist, or the golden set is too small for the gate.
+        ConfigError: a judge scores the golden set's stored answers otherwise than before.
+        TransientError: the lake does not answer.
+    """
+    from steps.label.sharding import plan_shards
+
+    return plan_shards(params, ctx)

@@ -1,0 +1,136 @@
+"""The label step's side of the lake: which traces lack a label, what is known already, writing one batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from steps.contract.errors import DataError
+from steps.contract.files import sha256_text
+from steps.contract.refs import TableRef
+from steps.scoring.reward import COMPONENTS
+from steps.store.lake_rows import Window, in_window
+
+if TYPE_CHECKING:
+    from steps.store.lake import Lake
+
+TRAINABLE = {"consent": "train", "status": "ok"}
+_TEXT_COLUMNS = ("trace_id", "content_hash", "question", "contexts_json", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The score of one content under one policy. `score` None: unscored, for the reason in `error`."""
+
+    values: Mapping[str, float | None]
+    score: float | None
+    error: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """A trace that lacks a label."""
+
+    trace_id: str
+    content_hash: str
+    question: str
+    contexts: tuple[str, ...]
+    answer: str
+
+
+class LabelTable:
+    """Labels of one policy version.
+
+    Args:
+        lake: an open lake.
+        policy_version: whose labels.
+        judge_model: recorded beside every label.
+        window: first and last day of the traces that count.
+    """
+
+    def __init__(self, lake: Lake, policy_version: str, judge_model: str, window: Window = (None, None)) -> None:
+        self._lake, self.policy_version, self._judge_model = lake, policy_version, judge_model
+        self._where = in_window(TRAINABLE, window)
+        columns = ("trace_id", "content_hash", *COMPONENTS, "score", "error")
+        rows = lake.scan("labels", columns, where={"policy_version": policy_version}).to_pylist()
+        self._content_of: dict[str, str] = {row["trace_id"]: row["content_hash"] for row in rows}
+        self.known: dict[str, Label] = {
+            row["content_hash"]: Label({name: row[name] for name in COMPONENTS}, row["score"], row["error"] or "", 0) for row in rows
+        }
+
+    def days(self, traces: TableRef) -> Iterator[tuple[date, int]]:
+        """(day, traces of it that lack a label), oldest first; empty answers do not count."""
+        rows = self._lake.scan(traces, ("date", "trace_id", "content_hash"), where=self._where)
+        counts: dict[date, int] = {}
+        for row in rows.to_pylist():
+            if self._lacks(row):
+                counts[row["date"]] = counts.get(row["date"], 0) + 1
+        yield from sorted(counts.items())
+
+    def unlabelled(self, traces: TableRef, day: date) -> list[Unlabelled]:
+        """Traces of one day that lack a label, by trace id.
+
+        Raises:
+            DataError: a row's contexts are not a JSON list of texts.
+        """
+        rows = self._lake.scan(traces, _TEXT_COLUMNS, where={**TRAINABLE, "date": day}).to_pylist()
+        return [_unlabelled(row) for row in rows if self._lacks(row) and (row["answer"] or "").strip()]
+
+    def write(self, labels: list[tuple[Unlabelled, Label]], *, run_id: str) -> TableRef:
+        """Commit one batch; the same batch again replaces itself."""
+        import pyarrow as pa
+
+        stale = [trace.trace_id for trace, _ in labels if trace.trace_id in self._content_of]
+        if stale:  # the trace changed after it was labelled, and a trace has one label per policy
+            self._lake.delete_rows("labels", {"trace_id": stale, "policy_version": self.policy_version}, run_id=run_id)
+        now = datetime.now(UTC)
+        rows = [self._row(trace, label, now) for trace, label in labels]
+        batch = "lb-" + sha256_text("\n".join((self.policy_version, *(f"{row['trace_id']} {row['content_hash']}" for row in rows))))[:12]
+        table = self._lake.replace_batch("labels", pa.Table.from_pylist(rows), "label_batch", batch, run_id=run_id)
+        for trace, label in labels:
+            self._content_of[trace.trace_id] = trace.content_hash
+            self.known[trace.content_hash] = label
+        return table
+
+    def current(self) -> TableRef:
+        """The labels as they stand."""
+        return self._lake.current("labels")
+
+    def mean_score(self, traces: TableRef) -> float | None:
+        """Mean score, 0-1, over the scored traces of the snapshot and window; None without any."""
+        rows = self._lake.scan(traces, ("content_hash", "trace_id"), where=self._where).to_pylist()
+        found = [self.known[row["content_hash"]].score for row in rows if not self._lacks(row)]
+        scores = [score for score in found if score is not None]
+        return round(sum(scores) / len(scores), 6) if scores else None
+
+    def _lacks(self, row: Mapping[str, Any]) -> bool:
+        return bool(self._content_of.get(row["trace_id"]) != row["content_hash"])
+
+    def _row(self, trace: Unlabelled, label: Label, now: datetime) -> dict[str, Any]:
+        return {
+            "trace_id": trace.trace_id,
+            "policy_version": self.policy_version,
+            "content_hash": trace.content_hash,
+            **{name: label.values.get(name) for name in COMPONENTS},
+            "score": label.score,
+            "status": "unscored" if label.score is None else "scored",
+            "error": label.error,
+            "judge_model": self._judge_model,
+            "calls": label.calls,
+            "labelled_at": now,
+        }
+
+
+def _unlabelled(row: Mapping[str, Any]) -> Unlabelled:
+    try:
+        contexts = json.loads(row["contexts_json"] or "[]")
+    except ValueError:
+        contexts = None
+    if not isinstance(contexts, list) or not all(isinstance(context, str) for context in contexts):
+        raise DataError(f"trace {row['trace_id']}: contexts_json is not a JSON list of texts: ingest it again")
+    content = row["content_hash"] or sha256_text(json.dumps([row["question"], contexts, row["answer"]]))
+    return Unlabelled(row["trace_id"], content, row["question"] or "", tuple(contexts), row["answer"])

@@ -1,0 +1,116 @@
+"""Step `cost-review`: a quarter's bill and what it bought, as JSON and Markdown, told to whoever wants to know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from steps.contract.refs import ArtifactRef, Frozen
+from steps.contract.spec import StepContext
+
+if TYPE_CHECKING:
+    from steps.operate.cost.ledger import RunCost
+
+
+class Params(Frozen):
+    """Which quarter.
+
+    Attributes:
+        quarter: as in 2026-Q2; empty: the one before today's.
+    """
+
+    quarter: str = Field(default="", pattern=r"^(\d{4}-Q[1-4])?$")
+
+
+class Result(Frozen):
+    """The review in short.
+
+    Attributes:
+        quarter: which.
+        usd_at_most: US dollars of all runs.
+        gpu_hours_at_most: their GPU hours.
+        releases: how many were released and kept.
+        priced: whether a price of +0.01 faithfulness can be said; if not, `usd_per_point` is 0.
+        usd_per_point: US dollars for +0.01 faithfulness.
+        usd_per_point_low: lower end of its 95 % interval; 0: none can be said.
+        usd_per_point_high: upper end; 0: there is none, since the gain may be none.
+        left_usd: of the ceiling of the quarter's last month; 0 without a ceiling.
+        statement: whether a dollar buys less than in the quarter before.
+        report: the review as JSON.
+        page: the same as Markdown.
+        notified: whether the webhook took it.
+        reason: why not; empty when all is well or nobody is to be told.
+    """
+
+    quarter: str
+    usd_at_most: float
+    gpu_hours_at_most: float
+    releases: int
+    priced: bool
+    usd_per_point: float
+    usd_per_point_low: float
+    usd_per_point_high: float
+    left_usd: float
+    statement: str
+    report: ArtifactRef
+    page: ArtifactRef
+    notified: bool
+    reason: str
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Review the quarter. The same quarter again replaces its files; a webhook that fails fails nothing.
+
+    Raises:
+        TransientError, AccessError: the lake or the registry cannot be read.
+    """
+    from steps.contract.files import sha256_file, write_atomic, write_json
+    from steps.operate.cost.ledger import run_costs
+    from steps.operate.cost.review import as_markdown, quarter_before, quarter_of, review
+    from steps.operate.notify import tell
+    from steps.store.lake import open_lake
+
+    quarter = params.quarter or quarter_before(quarter_of(datetime.now(UTC).date()))
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        costs = run_costs(lake)
+    found = review(quarter, costs, ctx.config.cost, taken_back=_taken_back(costs, ctx))
+    folder, bought, total = ctx.artifacts / "cost-reviews", found.bought, found.total
+    report, page = folder / f"{quarter}.json", folder / f"{quarter}.md"
+    write_json(report, found.model_dump(mode="json"))
+    write_atomic(page, as_markdown(found))
+    short: dict[str, Any] = {
+        "quarter": quarter,
+        "usd_at_most": round(total.usd + total.uncounted_usd_at_most, 6),
+        "gpu_hours_at_most": round(total.gpu_hours_at_most, 6),
+        "releases": bought.releases,
+        "usd_per_point": round(bought.usd_per_point or 0.0, 6),
+        "usd_per_point_low": round(bought.usd_per_point_low or 0.0, 6),
+        "usd_per_point_high": round(bought.usd_per_point_high or 0.0, 6),
+        "left_usd": round(found.left_usd[-1], 6) if found.left_usd else 0.0,
+        "statement": found.statement,
+    }
+    notified, reason = tell({"event": "cost-review", "run_id": ctx.run_id, **short}, ctx.config.notify)
+    return Result(
+        **short,
+        priced=bought.usd_per_point is not None,
+        report=ArtifactRef(uri=report.absolute().as_uri(), sha256=sha256_file(report)),
+        page=ArtifactRef(uri=page.absolute().as_uri(), sha256=sha256_file(page)),
+        notified=notified,
+        reason=reason,
+    )
+
+
+def _taken_back(costs: list[RunCost], ctx: StepContext) -> frozenset[str]:
+    """Released versions that the canary has aborted since."""
+    from steps.contract.refs import ModelRef
+    from steps.store import registry as clients
+    from steps.store.aliases import ABORTED
+
+    released = sorted({cost.model for cost in costs if cost.model})
+    if not released:
+        return frozenset()
+    client = clients.registry(ctx.config, ctx.workdir)
+    refs = [ModelRef.model_validate(name) for name in released]
+    return frozenset(str(ref) for ref in refs if ABORTED in client.tags(ref.name, ref.version))

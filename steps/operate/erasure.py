@@ -1,0 +1,249 @@
+"""Erasing a user: tombstone, rows, snapshots, files; in an order that bears being killed anywhere.
+
+The user is buried first, so that nothing new comes in while the old goes out. What belongs to the
+user is collected from every file that any snapshot holds or held, so that a second attempt finds what
+the first left. Rows of `traces` go last: they are how everything else is found.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steps.contract.files import canonical_json
+from steps.contract.spec import StepContext
+from steps.operate.erase import Params, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.table import Table
+
+    from steps.store.lake import Lake
+
+# Columns by which a row of each table is recognised as the user's.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "datasets": ("prompt_key", "chosen_trace_id", "rejected_trace_id", "dataset_digest"),
+    "labels": ("trace_id",),
+    "gate_ledger": ("trace_id",),
+    "traces": ("user_hash", "trace_id", "prompt_key"),
+}
+
+
+@dataclass
+class Found:
+    """What is the user's: the hash, ids of traces, keys of prompts, digests of datasets with any of these."""
+
+    user_hash: str
+    trace_ids: set[str] = field(default_factory=set)
+    prompt_keys: set[str] = field(default_factory=set)
+    digests: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Gone:
+    """What was deleted and what could not be yet."""
+
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0))
+    snapshots: int = 0
+    files: int = 0
+    pending: int = 0
+
+
+def erase_user(params: Params, ctx: StepContext) -> Result:
+    """Erase a user; see `steps.operate.erase.run`."""
+    from steps.govern.identity import keyed_hash, load_key
+    from steps.operate.pending_erasures import open_erasures
+    from steps.store.lake import open_lake
+
+    user_hash = params.user_hash or keyed_hash(load_key(ctx.config.govern, ctx.workdir), params.user)
+    found, gone = Found(user_hash), Gone()
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        _bury(lake, user_hash, {"requested_by": params.requested_by}, ctx.run_id)
+        lake.upkeep("traces", partial(_collect, found=found))
+        lake.upkeep("datasets", partial(_collect_digests, found=found))
+        known = _bury(lake, user_hash, {"datasets": sorted(found.digests)}, ctx.run_id)
+        for table in COLUMNS:
+            _erase_rows(lake, table, found, gone, ctx.run_id)
+            lake.upkeep(
+                table, partial(_erase_files, table=table, found=found, gone=gone, age=timedelta(hours=ctx.config.upkeep.inflight_hours))
+            )
+        digests = tuple(sorted(known["datasets"]))
+        gone.files += _delete_dataset_files(ctx.artifacts, digests) + _delete_reports(ctx.workdir / "runs", digests)
+        models = _models(ctx, digests)
+        result = _result(user_hash, gone, digests, models, ctx)
+        _bury(lake, user_hash, {"models": list(models), "complete": result.complete, "rows": sum(gone.rows.values())}, ctx.run_id)
+        count, oldest_s = open_erasures(lake)
+    return result.model_copy(update={"open_erasures": count, "oldest_open_erasure_s": oldest_s})
+
+
+def _bury(lake: Lake, user_hash: str, facts: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Write or complete the user's tombstone; what it says. Lists and row counts of earlier attempts are kept."""
+    import pyarrow as pa
+
+    rows = lake.scan("erasures", where={"user_hash": user_hash}).to_pylist()
+    said: dict[str, Any] = json.loads(rows[0]["payload_json"] or "{}") if rows else {}
+    merged: dict[str, Any] = {"datasets": [], "models": [], "rows": 0} | said
+    merged |= {name: value for name, value in facts.items() if name not in ("datasets", "models", "rows")}
+    for name in ("datasets", "models"):
+        merged[name] = sorted(set(merged[name]) | set(facts.get(name, ())))
+    merged["rows"] += facts.get("rows", 0)
+    if rows and merged == said:
+        return merged
+    row = {
+        "user_hash": user_hash,
+        "run_id": run_id,
+        "requested_at": rows[0]["requested_at"] if rows and rows[0]["requested_at"] else datetime.now(UTC),
+        "payload_json": canonical_json(merged),
+    }
+    lake.replace_batch("erasures", pa.Table.from_pylist([row]), "user_hash", user_hash, run_id=run_id)
+    return merged
+
+
+def _tables(opened: Table, columns: tuple[str, ...]) -> list[tuple[str, pa.Table]]:
+    """(path, columns) of every data file below a table, whether a snapshot holds it or none."""
+    from steps.store.lake_maintenance import data_files, loose_files, plain, read_columns
+
+    paths = {plain(path) for path in data_files(opened)} | {item.path for item in loose_files(opened) if item.path.endswith(".parquet")}
+    read = ((path, read_columns(opened, path, columns)) for path in sorted(paths))
+    return [(path, rows) for path, rows in read if rows is not None]
+
+
+def _collect(opened: Table, found: Found) -> None:
+    """The user's trace ids and prompt keys, from every file of `traces`."""
+    import pyarrow.compute as pc
+
+    for _, rows in _tables(opened, COLUMNS["traces"]):
+        mine = rows.filter(pc.equal(rows.column("user_hash"), found.user_hash))
+        found.trace_ids |= set(mine.column("trace_id").to_pylist())
+        found.prompt_keys |= set(mine.column("prompt_key").to_pylist()) - {None}
+
+
+def _collect_digests(opened: Table, found: Found) -> None:
+    """Datasets that hold the user's text, from every file of `datasets`."""
+    for _, rows in _tables(opened, COLUMNS["datasets"]):
+        found.digests |= set(rows.filter(_mine(rows, "datasets", found)).column("dataset_digest").to_pylist())
+
+
+def _mine(rows: pa.Table, table: str, found: Found) -> Any:
+    """Which rows are the user's, as a mask."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    mask: Any = pa.array([False] * rows.num_rows)
+    for column, values in _wanted(table, found).items():
+        array = rows.column(column)
+        mask = pc.or_(mask, pc.is_in(array, value_set=pa.array(sorted(values), array.type)))
+    return mask
+
+
+def _wanted(table: str, found: Found) -> dict[str, set[str]]:
+    """Column -> values that make a row the user's; a row is if any column says so."""
+    if table == "traces":
+        return {"user_hash": {found.user_hash}}
+    if table == "datasets":
+        return {"prompt_key": found.prompt_keys, "chosen_trace_id": found.trace_ids, "rejected_trace_id": found.trace_ids}
+    return {"trace_id": found.trace_ids}
+
+
+def _erase_rows(lake: Lake, table: str, found: Found, gone: Gone, run_id: str) -> None:
+    """Delete the user's rows of the newest snapshot."""
+    from steps.store.lake_rows import either
+
+    condition: Any = None
+    for column, values in _wanted(table, found).items():
+        term = {column: values}
+        condition = term if condition is None else either(condition, term)
+    rows = lake.scan(table, COLUMNS[table][:1], condition).num_rows
+    if rows:
+        lake.delete_rows(table, condition, run_id=run_id)
+    gone.rows[table] += rows
+
+
+def _erase_files(opened: Table, table: str, found: Found, gone: Gone, age: timedelta) -> None:
+    """Expire the snapshots that still hold the user's rows, and delete the files that go with them.
+
+    A file that no snapshot ever held may belong to a write in progress: it waits until it is old enough.
+    """
+    from steps.store.lake_maintenance import current_files, delete_paths, loose_files, plain, purge, referenced
+
+    dirty = {path for path, rows in _tables(opened, tuple(_wanted(table, found))) if _any(_mine(rows, table, found))}
+    if not dirty:
+        return
+    before = referenced(opened)
+    expired, deleted = purge(opened, lambda snapshot: bool(dirty & {plain(path) for path in current_files(opened, snapshot.snapshot_id)}))
+    after = referenced(opened.refresh())
+    orphans = {item.path: datetime.now(UTC) - item.written for item in loose_files(opened) if item.path in dirty - before}
+    ripe = {path for path, old in orphans.items() if old >= age}
+    gone.snapshots += expired
+    gone.files += deleted + delete_paths(opened, sorted(ripe))
+    gone.pending += len(orphans.keys() - ripe) + len(dirty & after)
+
+
+def _any(mask: Any) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(mask).as_py())
+
+
+def _delete_dataset_files(artifacts: Path, digests: tuple[str, ...]) -> int:
+    """Delete the dataset files; a training that has not begun finds that its dataset is gone."""
+    count = 0
+    for digest in digests:
+        path = artifacts / "datasets" / f"{digest}.jsonl"
+        # What `nemo-prepare` made of it.
+        rows = [found for found in path.with_suffix("").rglob("*") if found.is_file()]
+        for file in (path, *rows):
+            if file.exists():
+                file.unlink()
+                count += 1
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+    return count
+
+
+def _delete_reports(runs: Path, digests: tuple[str, ...]) -> int:
+    """Delete the local loop's reports that show examples from one of the datasets."""
+    count = 0
+    for report in sorted(runs.glob("*/report.json")):
+        text = report.read_text(encoding="utf-8")
+        if any(digest in text for digest in digests):
+            for path in (report.with_suffix(".html"), report):
+                count += path.exists()
+                path.unlink(missing_ok=True)
+    return count
+
+
+def _models(ctx: StepContext, digests: tuple[str, ...]) -> tuple[str, ...]:
+    """Registered versions whose lineage names one of the datasets."""
+    if not digests:
+        return ()
+    from steps.store import registry as clients
+
+    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    versions = {version for digest in digests for version in client.find_versions(name, "ctp.dataset-sha256", digest)}
+    return tuple(f"{name}@{version}" for version in sorted(versions))
+
+
+def _result(user_hash: str, gone: Gone, digests: tuple[str, ...], models: tuple[str, ...], ctx: StepContext) -> Result:
+    steps = []
+    if gone.pending:
+        steps.append(f"{gone.pending} files may belong to a write in progress: run erase again in {ctx.config.upkeep.inflight_hours:g} h")
+    if models:
+        steps.append(f"decide whether {', '.join(models)} must be retrained without this user")
+    return Result(
+        user_hash=user_hash,
+        traces=gone.rows["traces"],
+        labels=gone.rows["labels"],
+        dataset_rows=gone.rows["datasets"],
+        datasets=digests,
+        models=models,
+        expired_snapshots=gone.snapshots,
+        deleted_files=gone.files,
+        pending_files=gone.pending,
+        complete=gone.pending == 0,
+        next_step="; ".join(steps),
+    )

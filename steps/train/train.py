@@ -1,0 +1,145 @@
+"""Train a candidate from a base model and an approved dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from steps.contract.errors import DataError
+from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, sha256_tree, whole_folder, write_json
+from steps.contract.refs import ArtifactRef, Frozen
+from steps.contract.spec import StepContext
+
+if TYPE_CHECKING:
+    from steps.train.trainers import Outcome
+
+# Part of every candidate's name: raise it when the same inputs give other weights.
+TRAIN_VERSION = 1
+
+
+class Params(Frozen):
+    """Inputs of one training.
+
+    Attributes:
+        dataset: JSON lines of curated rows.
+        base: Hugging Face folder with tokenizer and chat template; its digest is over all files.
+        approved_digest: SHA-256 of the dataset that a person approved; empty when nobody had to.
+    """
+
+    dataset: ArtifactRef
+    base: ArtifactRef
+    method: Literal["dpo", "grpo"] = "dpo"
+    approved_digest: str = ""
+
+
+class Result(Frozen):
+    """The candidate.
+
+    Attributes:
+        model: Hugging Face folder.
+        steps: optimizer steps in all.
+        seconds: wall time of this call's training; a resumed call counts its own part.
+        reused: the same candidate existed; nothing was trained.
+        curves: one entry per optimizer step: step, loss, and margins or reward.
+        skipped_too_long: rows left out because they exceed `train.max_length_tokens`.
+    """
+
+    model: ArtifactRef
+    method: Literal["dpo", "grpo"]
+    steps: int
+    seconds: float
+    reused: bool
+    curves: list[dict[str, float]]
+    skipped_too_long: int
+
+
+def train_key(params: Params, ctx: StepContext) -> str:
+    """16 hex digits that name a candidate: its dataset, base, method and every setting that shapes its weights."""
+    train = ctx.config.train
+    settings: dict[str, object] = {"seed": train.seed, "max_length_tokens": train.max_length_tokens, "version": TRAIN_VERSION}
+    settings[params.method] = getattr(train, params.method).model_dump()
+    if params.method == "grpo":
+        # Where the judge listens does not change what it says.
+        settings["judge"] = ctx.config.reward_judge.model_dump(include={"model", "prompt_version", "embedding_model", "enable_thinking"})
+        settings["weights"] = ctx.config.label.weights.model_dump()
+    return sha256_text(canonical_json([params.dataset.sha256, params.base.sha256, params.method, settings]))[:16]
+
+
+def checked_inputs(curated: ArtifactRef, start: ArtifactRef, approved_digest: str) -> tuple[Path, Path]:
+    """The dataset file and the base folder, proven to be what the references say.
+
+    Args:
+        curated: the dataset.
+        start: the base model.
+        approved_digest: SHA-256 of the dataset that a person approved; empty when nobody had to.
+
+    Raises:
+        DataError: the dataset is not the approved one, or an input is missing or changed.
+    """
+    digest = curated.sha256
+    if approved_digest and approved_digest.removeprefix("sha256:") != digest:
+        raise DataError(f"dataset {digest[:12]} is not the approved {approved_digest[:19]}: approve this dataset, then train again")
+    dataset, base = Path(curated.local_path()), Path(start.local_path())
+    if not dataset.is_file():
+        raise DataError(f"{dataset}: the dataset file does not exist: run curate again")
+    if sha256_file(dataset) != digest:
+        raise DataError(f"{dataset}: the file changed after it was curated (SHA-256 differs from {digest[:12]}): run curate again")
+    if not base.is_dir():
+        raise DataError(f"{base}: the base model folder does not exist: give --base an existing Hugging Face folder")
+    if sha256_tree(base) != start.sha256:
+        raise DataError(f"{base}: the model folder is not the one referred to (digest differs from {start.sha256[:12]})")
+    return dataset, base
+
+
+def _train(params: Params, ctx: StepContext, dataset: Path, base: Path, target: Path) -> tuple[Outcome, int]:
+    """Train and put the candidate in place; returns the outcome and the rows left out."""
+    from steps.train.dataset import fit_rows, read_rows
+    from steps.train.dpo import train_dpo
+    from steps.train.grpo import train_grpo
+    from steps.train.trainers import load_model, load_tokenizer, quiet
+
+    config = ctx.config.train
+    checkpoints = ctx.workdir / "checkpoints" / target.name
+    rows = read_rows(dataset, "pair" if params.method == "dpo" else "prompt")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(quiet())
+        tokenizer = load_tokenizer(base)
+        if tokenizer.chat_template is None:
+            raise DataError(f"{base}: the tokenizer has no chat template: use an instruction-tuned base model")
+        data = fit_rows(rows, tokenizer, config.max_length_tokens, config.grpo.max_answer_tokens)
+        model = load_model(base)
+        if params.method == "dpo":
+            outcome = train_dpo(model, tokenizer, data, config, checkpoints, ctx.progress)
+        else:
+            from steps.train.reward import judge_reward
+
+            reward = stack.enter_context(judge_reward(ctx.config))
+            outcome = train_grpo(model, tokenizer, data, config, checkpoints, ctx.progress, reward)
+        with whole_folder(target) as scratch:
+            model.save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
+    return outcome, data.skipped_too_long
+
+
+def run(params: Params, ctx: StepContext) -> Result:
+    """Train, or find the candidate that the same inputs already gave.
+
+    Raises:
+        DataError: the dataset is not the approved one, an input changed since it was referred to, or holds no usable row.
+    """
+    dataset, base = checked_inputs(params.dataset, params.base, params.approved_digest)
+    key = train_key(params, ctx)
+    target = ctx.artifacts / "models" / key
+    record = ctx.artifacts / "models" / f"{key}.json"
+    reused = target.is_dir() and record.is_file()
+    if not reused:
+        started = time.monotonic()
+        outcome, skipped = _train(params, ctx, dataset, base, target)
+        seconds = round(time.monotonic() - started, 3)
+        write_json(record, {"steps": outcome.steps, "seconds": seconds, "curves": outcome.curves, "skipped_too_long": skipped})
+        shutil.rmtree(ctx.workdir / "checkpoints" / key, ignore_errors=True)
+    model = ArtifactRef(uri=target.resolve().as_uri(), sha256=sha256_tree(target))
+    return Result(model=model, method=params.method, reused=reused, **read_json(record))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from steps.chat.otlp import attribute_value, spans_of, spans_of_protobuf, trace_key
+from steps.chat.span import Span, Unreadable
+
+ID = "0AF7651916CD43DD8448EB211C80319C"
+
+
+def every(trace_id):
+    return True
+
+
+@pytest.mark.parametrize("value", [ID, ID.lower(), base64.b64encode(bytes.fromhex(ID)).decode()])
+def test_trace_ids(value):
+    assert trace_key(value) == ID.lower()
+
+
+@pytest.mark.parametrize("value", ["", "0" * 32, "xyz", "ab" * 15, None, 7, "ab" * 17])
+def test_no_trace_ids(value):
+    assert trace_key(value) == ""
+
+
+def test_attribute_values():
+    nested = {"arrayValue": {"values": [{"intValue": "7"}, {"kvlistValue": {"values": [{"key": "a", "value": {"boolValue": False}}]}}, {}]}}
+    assert attribute_value(nested) == [7, {"a": False}, None]
+    assert attribute_value({"stringValue": ""}) == ""
+
+
+def test_snake_case_and_camel_case_fields(otlp_document):
+    document = otlp_document(
+        {"spanId": "AA", "parentSpanId": "0000000000000000", "name": "n", "status": {"code": 2}}, resource={"cloud.region": "eu"}
+    )
+    (camel,) = spans_of(document, "f", 3, every)
+    snake = {"resource_spans": [{"scope_spans": [{"spans": [{"trace_id": "ab" * 16, "span_id": "aa", "start_time_unix_nano": 5}]}]}]}
+    (other,) = spans_of(snake, "f", 1, every)
+    assert (camel.span_id, camel.parent_id, camel.error, camel.resource, camel.offset) == ("aa", "", True, {"cloud.region": "eu"}, 3)
+    assert (other.span_id, other.start_ns) == ("aa", 5)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"attributes": [{"value": {}}]}, {"attributes": {"a": 1}}, {"startTimeUnixNano": "soon"}, {"name": 5}, {"events": [1]}, {"spanId": 9}],
+)
+def test_malformed_span_is_reported_and_the_next_is_read(otlp_document, broken):
+    document = otlp_document({"spanId": "01"}, {"spanId": "02"})
+    document["resourceSpans"][0]["scopeSpans"][0]["spans"][0] |= broken
+    first, second = spans_of(document, "f", 4, every)
+    assert first == Unreadable("f", 4, "malformed-span")
+    assert isinstance(second, Span)
+
+
+@pytest.mark.parametrize(
+    "document", [{"resourceSpans": {}}, {"resourceSpans": [7]}, {"resourceSpans": [{"scopeSpans": [1]}]}, {"resourceSpans": "x"}]
+)
+def test_malformed_document_is_reported(document):
+    assert list(spans_of(document, "f", 1, every)) == [Unreadable("f", 1, "malformed-resource")]
+
+
+def test_protobuf_and_its_damage():
+    assert list(spans_of_protobuf(b"\x0a\xff\xff", "f", every)) == [Unreadable("f", 0, "not-protobuf")]
+    assert list(spans_of_protobuf(b"", "f", every)) == []
+
+
+def test_unwanted_traces_are_not_built(otlp_document):
+    assert list(spans_of(otlp_document({"spanId": "01"}), "f", 1, lambda trace_id: False)) == []

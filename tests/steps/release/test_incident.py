@@ -1,0 +1,116 @@
+"""How long the way back took, metered from what Kubernetes stamps and kept across runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from steps.contract.refs import ModelRef
+from steps.release.incident import Timeline, breach
+from steps.release.incident_record import OPEN, TIMELINE
+from steps.release.rollout_status import read_rollout
+from steps.store import registry as clients
+from steps.store.lake import open_lake
+
+from .served import ANALYSES, ROLLOUT, aborted, analysis_run, reconcile, rollout, tags
+
+T0 = datetime(2020, 1, 2, 10, tzinfo=UTC)
+
+
+def line(**given):
+    values = {"environment": "kind", "withdrawn": ModelRef(name="m", version=2), "restored": ModelRef(name="m", version=1)}
+    return Timeline(**{**values, "cause": "analysis", "reason": "worse", "limit_s": 300, **given})
+
+
+def after(seconds):
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("phases", "second"),
+    [
+        (("Successful", "Failed", "Failed"), 10),
+        (("Failed", "Successful", "Successful", "Failed"), 30),
+        (("Failed",), 0),
+        (("Inconclusive", "Error", "Failed"), 10),
+    ],
+)
+def test_the_breach_is_the_first_of_the_last_row_of_bad_measurements(phases, second):
+    assert breach([analysis_run(*phases)]) == (after(second), "error-ratio")
+
+
+def test_what_did_not_fail_is_no_breach():
+    assert breach([]) is None
+    assert breach([analysis_run("Failed", phase="Successful"), analysis_run("Failed", dry=True)]) is None
+    ended = {"status": {"phase": "Error", "completedAt": "2020-01-02T10:00:07Z", "message": "no metric"}}
+    assert breach([ended]) == (after(7), "no metric")
+    assert breach([{"status": {"phase": "Failed"}}]) is None
+
+
+def test_events_stand_once_in_order_and_count_from_the_breach():
+    found = line().add("breach_seen", T0).add("pin_reverted", after(40), "abc").add("weight_zero", after(2.5)).add("weight_zero", after(90))
+    assert [(event.name, event.after_s) for event in found.events] == [("breach_seen", 0), ("weight_zero", 2.5), ("pin_reverted", 40)]
+    assert found.warning() == ""
+    assert "+    40.0 s  pin reverted in Git (abc)" in found.lines()[-1]
+    assert found == Timeline.model_validate_json(found.model_dump_json())
+
+
+def test_what_takes_longer_than_the_limit_is_a_warning():
+    late = line().add("breach_seen", T0).add("weight_zero", after(3)).add("pin_reverted", after(301)).add("agreed", after(900))
+    assert late.warning() == "m@2: over the limit of 300 s from the breach: pin reverted in Git after 301 s"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_abort_is_metered_over_several_runs_and_recorded(ctx, api, caplog):
+    api.objects[ROLLOUT] = aborted(weight=25)
+    api.objects[ANALYSES] = {"items": [analysis_run("Successful", "Failed", "Failed"), analysis_run("Failed", rollout="another")]}
+    first = reconcile(ctx)
+    assert first.action == "reverted" and "labelSelector=rollouts-pod-template-hash%3Dnew" in api.asked[1][1]
+    seconds = first.timeline.seconds()
+    assert (seconds["breach_seen"], seconds["aborted"], first.timeline.cause) == (0, 20, "analysis")
+    assert "weight_zero" not in seconds and {"pin_reverted", "alias_back"} <= seconds.keys()
+    # That was years ago: over any limit.
+    assert "over the limit of 300 s" in first.warning and first.warning in caplog.text
+    assert OPEN in tags(ctx, 2)
+    api.objects[ROLLOUT] = rollout("Healthy", version=1, canary={"weights": {"canary": {"weight": 0}}})
+    last, quiet = reconcile(ctx), reconcile(ctx)
+    assert {"weight_zero", "previous_serving", "agreed"} <= last.timeline.seconds().keys() and quiet.timeline is None
+    assert last.timeline.seen("pin_reverted") == first.timeline.seen("pin_reverted")
+    assert OPEN not in tags(ctx, 2) and json.loads(tags(ctx, 2)[TIMELINE]) == last.timeline.model_dump(mode="json")
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        (record,) = lake.run_records("rollback")
+    assert record.payload["withdrawn"] == f"{ctx.config.model_name}@2"
+    assert record.payload["seconds"] == last.timeline.seconds() and record.payload["warning"] == last.warning
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_without_analyses_the_breach_is_the_abort(ctx, api, caplog):
+    api.objects[ROLLOUT] = aborted()
+    result = reconcile(ctx)
+    assert (result.action, result.timeline.cause, result.timeline.events[0].at) == ("reverted", "person", "2020-01-02T10:00:30.000+00:00")
+    assert "analyses cannot be read" in caplog.text
+
+
+def test_a_lake_that_cannot_be_written_stops_nothing_and_is_written_later(ctx, caplog):
+    blocked = ctx.workdir / "lake"
+    blocked.write_text("in the way")
+    result = reconcile(ctx, aborted())
+    assert result.action == "reverted" and "not in the lake yet" in caplog.text
+    blocked.unlink()
+    assert reconcile(ctx, rollout("Healthy", version=1)).timeline is not None
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        assert len(lake.run_records("rollback")) == 1
+
+
+def test_a_retry_closes_the_timeline(ctx):
+    from steps.release import incident_record as metering
+    from steps.store.aliases import abort
+
+    client = clients.registry(ctx.config, ctx.workdir)
+    begun = metering.begun(ctx, read_rollout(aborted()), None, "n", "r", offline=True)
+    metering.opened(client, begun)
+    abort(client, ctx.config.model_name, 2, "worse")
+    reconcile(ctx, rollout("Progressing"))
+    assert OPEN not in tags(ctx, 2) and tags(ctx, 2)[TIMELINE].count("tried again") == 1

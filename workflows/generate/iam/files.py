@@ -1,0 +1,87 @@
+"""`charts/environments/<env>/iam/`: what a team gives to AWS, written by `make render`.
+
+| file | for |
+| --- | --- |
+| `policies/<duty>.json` | `aws iam put-role-policy` |
+| `trust/<duty>.json` | `aws iam create-role` |
+| `buckets/<bucket>.json` | `aws s3api put-bucket-policy` |
+| `encryption.json` | `aws s3api put-bucket-encryption`, the same for every bucket |
+| `associations.json` | `aws eks create-pod-identity-association`, one each |
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from steps.contract.errors import ConfigError
+from workflows.generate.iam.account import Account, load_account
+from workflows.generate.iam.roles import Identity, buckets, identities
+from workflows.generate.iam.statements import policy
+from workflows.generate.iam.trust import bucket_policy, encryption, role_arn, role_name, trust
+
+ENVIRONMENTS = ("staging", "production")
+ANNOTATION = "eks.amazonaws.com/role-arn"
+# Duty -> where the values hold the annotations of its ServiceAccount; steps have theirs in platform.serviceAccounts.
+ANNOTATED = {
+    "serving": ("serving", "serviceAccountAnnotations"),
+    "judges": ("judge", "serviceAccountAnnotations"),
+    "collector": ("telemetry", "serviceAccountAnnotations"),
+    "mlflow": ("registry", "serviceAccountAnnotations"),
+}
+
+
+def folder_of(environment: str) -> str:
+    """Path of the generated files inside the repository."""
+    return f"charts/environments/{environment}/iam"
+
+
+def files(account: Account) -> dict[str, str]:
+    """File name below the folder -> text.
+
+    Raises:
+        ConfigError: a place is not on S3, or roles are bound by annotations and one is missing.
+    """
+    found = identities(account)
+    _annotated(account, found)
+    documents: dict[str, Any] = {"encryption.json": encryption(account)}
+    for item in found:
+        documents[f"policies/{item.duty}.json"] = policy(item.statements)
+        documents[f"trust/{item.duty}.json"] = trust(account, item)
+    for bucket in buckets(account):
+        documents[f"buckets/{bucket}.json"] = bucket_policy(account, bucket)
+    if not account.aws.oidc_provider:
+        documents["associations.json"] = [
+            {"namespace": item.namespace, "serviceAccount": item.account, "role": role_name(account, item.duty)} for item in found
+        ]
+    return {name: json.dumps(documents[name], indent=2) + "\n" for name in sorted(documents)}
+
+
+def _annotated(account: Account, found: list[Identity]) -> None:
+    """With an OIDC provider a pod gets its role by an annotation of its ServiceAccount, which the values must hold."""
+    if not account.aws.oidc_provider:
+        return
+    for item in found:
+        steps = ("platform", "serviceAccounts", item.duty, "annotations")
+        path = ANNOTATED.get(item.duty, steps if item.account == f"ctp-{item.duty}" else ())
+        wanted = role_arn(account, item.duty)
+        if path and account.value(*path, ANNOTATION) != wanted:
+            raise ConfigError(f"{account.environment}: aws.oidc_provider is given: set {'.'.join(path)} to {{{ANNOTATION}: {wanted}}}")
+
+
+def generated(environment: str, root: Path) -> dict[str, str]:
+    """Path inside the repository -> text; nothing for an environment without AWS.
+
+    Raises:
+        ConfigError: the values do not say what the policies need.
+    """
+    if environment not in ENVIRONMENTS:
+        return {}
+    return {f"{folder_of(environment)}/{name}": text for name, text in files(load_account(environment, root)).items()}
+
+
+def present(environment: str, root: Path) -> list[str]:
+    """Files that are in the folder."""
+    folder = root / folder_of(environment)
+    return sorted(path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file())
