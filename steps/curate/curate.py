@@ -11,7 +11,10 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import TransientError
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.contract.spec import StepContext
+from steps.curate.dataset import lake_rows, rows, write_dataset
 from steps.curate.pairs import Selection
+from steps.curate.recipe import Recipe, record, select_from
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.store.lake import Lake
@@ -51,10 +54,6 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         DataError: a table row or the golden set breaks its contract.
     """
-    from steps.curate.dataset import lake_rows, rows, write_dataset
-    from steps.curate.recipe import Recipe, record, select_from
-    from steps.store.lake import open_lake
-
     skipped: Counter[str] = Counter()
     name, curate = ctx.config.model_name, ctx.config.curate
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("curating", unit="traces") as task:

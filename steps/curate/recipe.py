@@ -11,6 +11,7 @@ from steps.contract.config import CurateConfig
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.curate.contamination import GoldenGuard
 from steps.curate.pairs import ScoredTrace, Selection, select
+from steps.curate.source import scored_traces
 from steps.store.golden import read_golden
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ def select_from(
         skipped: receives the counts of traces that were not considered, by reason.
         on_trace: called after each trace.
     """
-    from steps.curate.source import scored_traces
-
     guard = GoldenGuard(read_golden(recipe.golden).items if recipe.golden else ())
     candidates = []
     for trace in scored_traces(lake, recipe.traces, recipe.labels, recipe.policy_version, skipped, (recipe.since, recipe.until)):

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
+from steps.gate.scoring import JUDGED, distinct, score_answers
+from steps.gate.servers import judge_config, model_urls
+from steps.gate.suite import ask_both
+from steps.scoring.judges import check_judge
+from steps.scoring.metrics import Scorer
 from steps.store.golden import GoldenSet, read_golden
 
 if TYPE_CHECKING:
@@ -75,9 +80,7 @@ def _evaluate(params: Params, golden: GoldenSet, ctx: StepContext, path: Path) -
     """Measure and decide; returns the written document."""
     from steps.gate.metrics import measure
     from steps.gate.record import examples, write_verdict
-    from steps.gate.servers import judge_config, model_urls
     from steps.gate.verdict import decide
-    from steps.scoring.judges import check_judge
 
     models: dict[Arm, ArtifactRef] = {"champion": params.champion, "candidate": params.candidate}
     given: dict[Arm, str] = {"champion": params.champion_url, "candidate": params.candidate_url}
@@ -109,17 +112,12 @@ def _evaluate(params: Params, golden: GoldenSet, ctx: StepContext, path: Path) -
 
 
 async def _ask(golden: GoldenSet, urls: dict[Arm, str], ctx: StepContext) -> list[Answer]:
-    from steps.gate.suite import ask_both
-
     total = 2 * len(golden.items) * ctx.config.gate.samples_asked
     with ctx.progress.task("asking both models", total=total, unit="answers") as task:
         return await ask_both(golden, urls, ctx.config.model_name, ctx.config.gate, on_answer=lambda: task.advance(1))
 
 
 async def _score(golden: GoldenSet, answers: list[Answer], judge: JudgeConfig, ctx: StepContext) -> Scored:
-    from steps.gate.scoring import JUDGED, distinct, score_answers
-    from steps.scoring.metrics import Scorer
-
     with ctx.progress.task("judging answers", total=len(distinct(answers, ctx.config.gate.samples_per_prompt)), unit="answers") as task:
         async with Scorer(judge, metrics=JUDGED) as scorer:
             samples = ctx.config.gate.samples_per_prompt

@@ -18,6 +18,7 @@ from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
 from steps.gate.suite import Arm
 from steps.scoring.drift import Role
+from steps.store.models import local_model
 
 _POLL_S = 1.0
 
@@ -28,8 +29,6 @@ def verified_model(ref: ArtifactRef, artifacts: Path) -> Path:
     Raises:
         DataError: it is missing or was changed.
     """
-    from steps.store.models import local_model
-
     path = Path(local_model(ref, artifacts).local_path())
     if not path.is_dir():
         raise DataError(f"{path}: no such model folder: check the reference {ref.uri}")

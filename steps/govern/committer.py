@@ -19,7 +19,10 @@ from steps.contract.spec import StepContext
 from steps.govern.batch import Counts, bury_erased, erased_users, finished
 from steps.govern.govern import result_of
 from steps.govern.govern_commit import Params, Result
+from steps.govern.rows import to_table
 from steps.govern.staging import Manifest, forget, manifest_folder, newest_manifest, read_manifest
+from steps.store.lake import open_lake
+from steps.store.lake_maintenance import delete_paths, plain
 from steps.store.lake_rows import among, row_filter
 from steps.store.unit_plan import read_plan
 from steps.store.units import UNIT_STAGE
@@ -48,8 +51,6 @@ class Settled:
 
 def commit_shards(params: Params, ctx: StepContext) -> Result:
     """Commit all shards; see `steps.govern.govern_commit.run`."""
-    from steps.store.lake import open_lake
-
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("committing", unit="units") as task:
         done = finished(lake)
         unit_ids = _unit_ids(params)
@@ -210,8 +211,6 @@ def _files(lake: Lake, unit: Settled) -> Iterator[str]:
 
 def _delete_unused(lake: Lake, waiting: list[Manifest], adopted: list[str]) -> None:
     """Delete the staged files that were written anew: they hold rows that the table must not."""
-    from steps.store.lake_maintenance import delete_paths, plain
-
     unused = {file.path for manifest in waiting for file in manifest.files} - set(adopted)
     if unused:
         lake.upkeep("traces", lambda opened: delete_paths(opened, [plain(path) for path in sorted(unused)]))
@@ -219,8 +218,6 @@ def _delete_unused(lake: Lake, waiting: list[Manifest], adopted: list[str]) -> N
 
 def _put(lake: Lake, table: str, batches: tuple[str, ...], units: list[list[dict[str, Any]]], key: tuple[str, ...], run_id: str) -> None:
     """Replace the units' batches of a table; a row that another batch or an earlier unit holds is left out."""
-    from steps.govern.rows import to_table
-
     others = ~row_filter({"ingest_batch": batches})
     stored = lake.among(table, key, [entry[key[0]] for entries in units for entry in entries], others) if any(units) else None
     known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True)) if stored is not None else set()

@@ -9,6 +9,9 @@ from pydantic import BeforeValidator
 
 from steps.contract.refs import Frozen, TableRef
 from steps.contract.spec import StepContext
+from steps.govern.batch import Counts, finished, govern_unit
+from steps.govern.identity import load_key
+from steps.store.lake import open_lake
 from steps.store.units import Unit
 
 if TYPE_CHECKING:
@@ -78,10 +81,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         AccessError: a file or the key may not be read.
         TransientError: the lake does not answer or other writers won every race.
     """
-    from steps.govern.batch import Counts, finished, govern_unit
-    from steps.govern.identity import load_key
-    from steps.store.lake import open_lake
-
     total = Counts()
     key = load_key(ctx.config.govern, ctx.workdir)
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("governing", total=len(params.units), unit="units") as task:

@@ -16,7 +16,11 @@ from steps.contract.errors import DataError, UsageError
 from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
+from steps.govern.batch import finished, gated
 from steps.govern.govern_shard import Params, Result
+from steps.govern.identity import load_key
+from steps.govern.rows import quarantine_row, to_table
+from steps.store.lake import open_lake
 from steps.store.unit_plan import read_plan
 from steps.store.units import Unit
 
@@ -122,10 +126,6 @@ def _unit(params: Params) -> Unit:
 
 def stage_unit(params: Params, ctx: StepContext) -> Result:
     """Read, gate and write one unit; see `steps.govern.govern_shard.run`."""
-    from steps.govern.batch import finished, gated
-    from steps.govern.identity import load_key
-    from steps.store.lake import open_lake
-
     unit = _unit(params)
     key = load_key(ctx.config.govern, ctx.workdir)
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("governing", total=1, unit="units") as task:
@@ -148,15 +148,11 @@ def stage_unit(params: Params, ctx: StepContext) -> Result:
 
 
 def _rows(unit: Unit, outcome: Outcome) -> Any:
-    from steps.govern.rows import to_table
-
     return to_table("traces", [{**row, "ingest_batch": unit.id} for row in outcome.traces])
 
 
 def _manifest(unit: Unit, outcome: Outcome, files: tuple[Staged, ...]) -> Manifest:
     from datetime import UTC
-
-    from steps.govern.rows import quarantine_row
 
     now = datetime.now(UTC)
     return Manifest(

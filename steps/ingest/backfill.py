@@ -15,6 +15,8 @@ from pydantic import model_validator
 from steps.contract.refs import Frozen, TextTuple
 from steps.contract.spec import StepContext
 from steps.ingest.ingest import Result as Result
+from steps.ingest.ingest import plan
+from steps.ingest.path_dates import day_of
 
 
 class Params(Frozen):
@@ -47,9 +49,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         AccessError: a source may not be read.
     """
     from datetime import timedelta
-
-    from steps.ingest.ingest import plan
-    from steps.ingest.path_dates import day_of
 
     def in_range(uri: str) -> bool:
         day = day_of(uri)

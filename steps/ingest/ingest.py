@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 
 from steps.contract.refs import ArtifactRef, Frozen, TextTuple
 from steps.contract.spec import StepContext
-from steps.store.units import Unit
+from steps.store.lake import open_lake
+from steps.store.sources import complete_exports, inspect_file, list_source
+from steps.store.unit_plan import write_plan
+from steps.store.units import UNIT_STAGE, Unit, ingested_digests, plan_units
 
 
 class Params(Frozen):
@@ -57,11 +60,6 @@ def plan(sources: Iterable[str], ctx: StepContext, wanted: Callable[[str], bool]
         DataError: a source does not exist.
         AccessError: a source may not be read.
     """
-    from steps.store.lake import open_lake
-    from steps.store.sources import complete_exports, inspect_file, list_source
-    from steps.store.unit_plan import write_plan
-    from steps.store.units import UNIT_STAGE, ingested_digests, plan_units
-
     listed = dict.fromkeys(uri for source in dict.fromkeys(sources) for uri in list_source(source))
     complete, skipped = complete_exports(listed)
     uris = [uri for uri in complete if wanted(uri)]

@@ -14,6 +14,13 @@ from typing import TYPE_CHECKING
 
 from steps.contract.refs import ArtifactRef, Frozen, TableRef
 from steps.contract.spec import StepContext
+from steps.label.label_table import Label, LabelTable
+from steps.scoring.breaker import CircuitBreaker
+from steps.scoring.judges import check_before_labelling
+from steps.scoring.metrics import Case, Scorer, score_many
+from steps.scoring.policy import policy_version
+from steps.scoring.reward import COMPONENTS, final_score, weighted
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.contract.config import LabelConfig
@@ -80,11 +87,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError: the judge's configuration is wrong, or a judge scores the stored answers otherwise than before.
         DataError: a trace breaks the table's contract.
     """
-    from steps.label.label_table import LabelTable
-    from steps.scoring.judges import check_before_labelling
-    from steps.scoring.policy import policy_version
-    from steps.store.lake import open_lake
-
     judge = ctx.config.reward_judge
     policy = policy_version(judge, ctx.config.label)
     tally = Tally()
@@ -118,10 +120,6 @@ def label_all(traces: TableRef, ctx: StepContext, table: LabelTable, tally: Tall
 
 async def _label_days(traces: TableRef, ctx: StepContext, table: LabelTable, days: list[tuple[date, int]], tally: Tally) -> None:
     """Label day by day, batch by batch: one day of text is held at a time."""
-    from steps.scoring.breaker import CircuitBreaker
-    from steps.scoring.metrics import Scorer
-    from steps.scoring.reward import weighted
-
     label = ctx.config.label
     breaker = CircuitBreaker(label.max_failed_ratio)
     total = sum(count for _, count in days)
@@ -146,8 +144,6 @@ async def _label_batch(
     advance: Callable[[float], None],
 ) -> None:
     """Score the contents of a batch that nobody scored before and commit the batch."""
-    from steps.scoring.metrics import Case, score_many
-
     first: dict[str, Unlabelled] = {}
     for trace in batch:
         if trace.content_hash not in table.known:
@@ -192,9 +188,6 @@ async def _label_batch(
 
 def _label(scores: Scores, config: LabelConfig) -> Label:
     """The label that some scores make under the configured weights."""
-    from steps.label.label_table import Label
-    from steps.scoring.reward import COMPONENTS, final_score
-
     values = {name: getattr(scores, name) for name in COMPONENTS}
     score = final_score(values, config.weights)
     return Label(values, score, scores.error or ("" if score is not None else "a required component is missing"), scores.calls)

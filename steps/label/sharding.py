@@ -22,8 +22,11 @@ from steps.label import label_plan as plan_step
 from steps.label import label_shard as shard_step
 from steps.label.label import Result, Tally, label_all
 from steps.label.label_table import Label, LabelTable, Unlabelled
+from steps.scoring.judges import check_before_labelling
 from steps.scoring.policy import policy_version
 from steps.scoring.reward import COMPONENTS
+from steps.store.lake import open_lake
+from steps.store.schemas import TABLES, arrow_schema
 
 if TYPE_CHECKING:
     from steps.store.lake import Lake
@@ -103,9 +106,6 @@ def _label_of(row: Mapping[str, Any]) -> Label:
 
 def plan_shards(params: plan_step.Params, ctx: StepContext) -> plan_step.Result:
     """Divide the work; see `steps.label.label_plan.run`."""
-    from steps.scoring.judges import check_before_labelling
-    from steps.store.lake import open_lake
-
     judge, label = ctx.config.reward_judge, ctx.config.label
     policy = policy_version(judge, label)
     with open_lake(ctx.config, ctx.workdir) as lake:
@@ -124,8 +124,6 @@ def plan_shards(params: plan_step.Params, ctx: StepContext) -> plan_step.Result:
 
 def label_share(params: shard_step.Params, ctx: StepContext) -> shard_step.Result:
     """Label one share; see `steps.label.label_shard.run`."""
-    from steps.store.lake import open_lake
-
     if params.shard >= params.shards:
         raise UsageError(f"--shard {params.shard}: shares of {params.shards} count from 0 to {params.shards - 1}")
     judge, label = ctx.config.reward_judge, ctx.config.label
@@ -143,8 +141,6 @@ def label_share(params: shard_step.Params, ctx: StepContext) -> shard_step.Resul
 
 def commit_labels(params: commit_step.Params, ctx: StepContext) -> Result:
     """Commit all shares; see `steps.label.label_commit.run`."""
-    from steps.store.lake import open_lake
-
     judge = ctx.config.reward_judge
     policy = policy_version(judge, ctx.config.label)
     window = (params.since, params.until)
@@ -208,8 +204,6 @@ def _rows(ref: ArtifactRef, manifest: Manifest) -> list[dict[str, Any]]:
 def _commit(lake: Lake, rows: list[dict[str, Any]], policy: str, batch: str, run_id: str) -> None:
     """One commit: new labels in, labels of content that changed since out; traces erased meanwhile get none."""
     import pyarrow as pa
-
-    from steps.store.schemas import TABLES, arrow_schema
 
     held = lake.scan("labels", ("trace_id", "content_hash", "label_batch"), {"policy_version": policy}).to_pylist()
     others = {row["trace_id"]: row["content_hash"] for row in held if row["label_batch"] != batch}

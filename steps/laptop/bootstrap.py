@@ -13,10 +13,19 @@ from typing import Any
 
 from rich.console import Console
 
+from steps.cluster.process import thread_environment
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
-from steps.contract.files import read_json
+from steps.contract.files import read_json, sha256_file
+from steps.contract.refs import ArtifactRef
+from steps.laptop import stages
+from steps.laptop.loop import Loop
+from steps.laptop.progress import ConsoleProgress
 from steps.laptop.services import Services
+from steps.laptop.state import RunState, RunStore, workdir_lock
+from steps.release.change import current_pin
+from steps.store import registry as clients
+from steps.store.aliases import champion, model_uri
 
 
 def bootstrap(config: PipelineConfig, workdir: Path, *, seed: int, quiet: bool) -> dict[str, Any]:
@@ -30,9 +39,6 @@ def bootstrap(config: PipelineConfig, workdir: Path, *, seed: int, quiet: bool) 
     Raises:
         PipelineError: with its exit code; the same call goes on.
     """
-    from steps.laptop import stages
-    from steps.laptop.state import workdir_lock
-
     with workdir_lock(workdir), _services(config, workdir) as services:
         loop = _loop(config, workdir, services, "bootstrap", seed, quiet)
         before = _standing(loop)
@@ -56,9 +62,6 @@ def traffic(config: PipelineConfig, workdir: Path, *, to: Path, name: str, quiet
         DataError: the folder was not bootstrapped.
         PipelineError: a server did not start or died.
     """
-    from steps.laptop import stages
-    from steps.laptop.state import workdir_lock
-
     with workdir_lock(workdir), _services(config, workdir) as services:
         to.mkdir(parents=True, exist_ok=True)
         services.spool = to
@@ -72,8 +75,6 @@ def traffic(config: PipelineConfig, workdir: Path, *, to: Path, name: str, quiet
 
 
 def _services(config: PipelineConfig, workdir: Path) -> Services:
-    from steps.cluster.process import thread_environment
-
     for name, value in thread_environment().items():
         os.environ.setdefault(name, value)
     return Services(config, workdir)
@@ -81,10 +82,6 @@ def _services(config: PipelineConfig, workdir: Path) -> Services:
 
 def _loop(config: PipelineConfig, workdir: Path, services: Services, run_id: str, seed: int, quiet: bool) -> Any:
     """What the stages of a run share, for a run of one stage."""
-    from steps.laptop.loop import Loop
-    from steps.laptop.progress import ConsoleProgress
-    from steps.laptop.state import RunState, RunStore
-
     console = Console(stderr=quiet, quiet=quiet)
     state = RunState(
         run_id=run_id,
@@ -100,13 +97,6 @@ def _loop(config: PipelineConfig, workdir: Path, services: Services, run_id: str
 
 def _standing(loop: Any) -> dict[str, Any] | None:
     """The golden questions and the champion; None unless all of it is there and something is pinned."""
-    from steps.contract.files import sha256_file
-    from steps.contract.refs import ArtifactRef
-    from steps.laptop import stages
-    from steps.release.change import current_pin
-    from steps.store import registry as clients
-    from steps.store.aliases import champion, model_uri
-
     if not (loop.workdir / "world.json").exists():
         return None
     seed = read_json(loop.workdir / "world.json")["seed"]

@@ -9,7 +9,17 @@ from typing import Any
 
 from rich.console import Console
 
+from steps.cluster.process import thread_environment
 from steps.contract.config import PipelineConfig
+from steps.laptop.loop import Loop
+from steps.laptop.progress import ConsoleProgress
+from steps.laptop.report.page import write_report
+from steps.laptop.reporting import build_report
+from steps.laptop.runner import run_to_end
+from steps.laptop.services import Services
+from steps.laptop.state import RunStore, workdir_lock
+from steps.laptop.summary import print_summary
+from steps.operate.preflight import check_inputs
 
 
 def run_loop(
@@ -28,19 +38,8 @@ def run_loop(
     Raises:
         PipelineError: with its exit code; the same call goes on from the last finished stage.
     """
-    from steps.cluster.process import thread_environment
-
     for name, value in thread_environment().items():
         os.environ.setdefault(name, value)
-    from steps.laptop.loop import Loop
-    from steps.laptop.progress import ConsoleProgress
-    from steps.laptop.report.page import write_report
-    from steps.laptop.reporting import build_report
-    from steps.laptop.runner import run_to_end
-    from steps.laptop.services import Services
-    from steps.laptop.state import RunStore, workdir_lock
-    from steps.laptop.summary import print_summary
-    from steps.operate.preflight import check_inputs
 
     console = Console(stderr=quiet, quiet=quiet)
     # Sources are kept as absolute paths: a resumed run may be started from elsewhere.

@@ -14,6 +14,10 @@ from steps.canary.evaluation import VersionWindow
 from steps.contract.errors import TransientError
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.laptop.canary import Canary, Sample
+from steps.laptop.people import make_people, plan_requests
+from steps.laptop.users import Users
+from steps.serve.gateway.local_gateway import Gateway
+from steps.serve.model.sabotage import sabotaged_copy
 
 if TYPE_CHECKING:
     from steps.cluster.process import ServerProcess
@@ -131,8 +135,6 @@ class LiveUsers:
 
 def endless_asks(world: World, people: list[Any], run_id: str) -> Iterator[Ask]:
     """People's questions without end; only questions that training may see."""
-    from steps.laptop.people import plan_requests
-
     batch = index = 0
     while True:
         # A follow-up points to an index of its own plan, so both move by the same offset.
@@ -150,11 +152,6 @@ def run_live_canary(loop: Loop, world: World, champion: ModelRef) -> dict[str, A
     Returns:
         The canary's result with `user_errors`: well-formed requests that failed.
     """
-    from steps.laptop.people import make_people
-    from steps.laptop.users import Users
-    from steps.serve.gateway.local_gateway import Gateway
-    from steps.serve.model.sabotage import sabotaged_copy
-
     services, results = loop.services, loop.state.results
     candidate = ModelRef.model_validate(results["register"]["model"])
     served = Path(ArtifactRef.model_validate(results["train"]["model"]).local_path())

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from steps.contract.files import read_json
 from steps.contract.refs import ArtifactRef, TableRef
+from steps.laptop.report.record import RunReport
 from steps.operate.cost.metering import meter_local
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,9 +28,6 @@ VERSIONS = ("continuous-training-pipeline", "torch", "transformers", "trl", "rag
 
 def build_report(loop: Loop) -> RunReport:
     """One record with everything the run did; stages it did not reach are absent."""
-    from steps.laptop.report.record import RunReport
-    from steps.store.lake import open_lake
-
     state, results = loop.state, loop.state.results
     with open_lake(loop.config, loop.workdir) as lake:
         document: dict[str, Any] = {

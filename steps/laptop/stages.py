@@ -16,6 +16,20 @@ from steps.contract.files import read_json, sha256_file, sha256_tree, write_json
 from steps.contract.pipeline import Stage
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.runtime import run_step
+from steps.laptop.live import run_live_canary
+from steps.laptop.people import make_people, plan_requests
+from steps.laptop.users import Users, recorded_traces
+from steps.laptop.world.domain import World
+from steps.laptop.world.warmup import base_key, build_base
+from steps.operate.approval.decision import tag_decision
+from steps.operate.cost import ledger
+from steps.operate.cost.metering import meter_local
+from steps.release import incident_record as metering
+from steps.release.change import revert
+from steps.release.incident import Timeline
+from steps.store import registry as clients
+from steps.store.aliases import PREVIOUS, abort, by_alias, champion, model_uri, promote
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.laptop.approve import Approval
@@ -31,16 +45,11 @@ def _step(loop: Loop, name: str, params: dict[str, Any]) -> dict[str, Any]:
 
 def the_world(loop: Loop) -> World:
     """The world of this work folder: its seed was fixed by the first run there."""
-    from steps.laptop.world.domain import World
-
     return World.create(read_json(loop.workdir / "world.json")["seed"])
 
 
 def build_world(loop: Loop) -> dict[str, Any]:
     """Draw the world, make or find the first model, register and pin it."""
-    from steps.store import registry as clients
-    from steps.store.aliases import champion, model_uri
-
     seed_file = loop.workdir / "world.json"
     if not seed_file.exists():
         write_json(seed_file, {"seed": loop.state.seed})
@@ -68,8 +77,6 @@ def _base_model(loop: Loop, seed: int) -> Path:
     """The folder of the first model: configured, or the tiny Qwen3 of this world's seed."""
     configured = loop.config.world.base_model
     if not configured:
-        from steps.laptop.world.warmup import base_key, build_base
-
         folder = (loop.workdir / "artifacts" / "models" / f"base-{base_key(seed)}").absolute()
         return build_base(folder, seed, loop.progress)
     if Path(configured).is_dir():
@@ -81,9 +88,6 @@ def _base_model(loop: Loop, seed: int) -> Path:
 
 def make_traffic(loop: Loop) -> dict[str, Any]:
     """Let the users ask the champion everything they want to know, through the gateway."""
-    from steps.laptop.people import make_people, plan_requests
-    from steps.laptop.users import Users, recorded_traces
-
     world, services = the_world(loop), loop.services
     people = make_people(world.seed, loop.config.govern.allowed_regions)
     asks = plan_requests(world, people, run_id=loop.state.run_id, per_prompt=loop.config.world.requests_per_prompt)
@@ -161,10 +165,6 @@ def record_cost(loop: Loop) -> None:
     """Put what the run has used on record, for `ctp cost` and the month's budget; a repeated call leaves the same record."""
     from datetime import UTC, datetime
 
-    from steps.operate.cost import ledger
-    from steps.operate.cost.metering import meter_local
-    from steps.store.lake import open_lake
-
     state, gate = loop.state, loop.state.results.get("gate") or {}
     cost = ledger.RunCost(
         run_id=state.run_id,
@@ -200,25 +200,17 @@ def approval_request(loop: Loop, stage: Stage) -> tuple[dict[str, str], str]:
 
 def note_decision(loop: Loop, approval: Approval) -> None:
     """Say on the registered version who decided about its deployment."""
-    from steps.operate.approval.decision import tag_decision
-
     model = ModelRef.model_validate(loop.state.results["register"]["model"])
     tag_decision(model, loop.ctx, decision=approval.decision, by=approval.by, at=str(approval.at), digest=approval.digest)
 
 
 def run_canary(loop: Loop) -> dict[str, Any]:
     """Walk the canary under live users; at its end all traffic is on the winner."""
-    from steps.laptop.live import run_live_canary
-
     return run_live_canary(loop, the_world(loop), _champion(loop))
 
 
 def settle(loop: Loop) -> dict[str, Any]:
     """Make registry and Git say what the canary decided: promote, or abort and revert the pin."""
-    from steps.release.change import revert
-    from steps.store import registry as clients
-    from steps.store.aliases import PREVIOUS, abort, by_alias, champion, promote
-
     client, results = clients.registry(loop.config, loop.workdir), loop.state.results
     name, before = loop.config.model_name, _champion(loop)
     candidate = ModelRef.model_validate(results["register"]["model"])
@@ -237,9 +229,6 @@ def settle(loop: Loop) -> dict[str, Any]:
 def _way_back(loop: Loop, candidate: ModelRef, before: ModelRef, commit: str) -> list[dict[str, Any]]:
     """The moments of the abort, as a cluster's `reconcile` records them."""
     from datetime import UTC, datetime, timedelta
-
-    from steps.release import incident_record as metering
-    from steps.release.incident import Timeline
 
     canary, release = loop.state.results["canary"], loop.config.release
     breach, now = datetime.fromisoformat(canary["breach_at"]), datetime.now(UTC)

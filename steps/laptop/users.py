@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from steps.cluster.telemetry import make_tracer_provider
+from steps.laptop.world.domain import render_prompt
+
 if TYPE_CHECKING:
     import aiohttp
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -106,8 +109,6 @@ class Users:
     def _provider(self) -> Iterator[TracerProvider]:
         from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
-        from steps.cluster.telemetry import make_tracer_provider
-
         class PlannedIds(RandomIdGenerator):
             def generate_trace_id(self) -> int:
                 return _trace_id.get() or super().generate_trace_id()
@@ -187,8 +188,6 @@ class Users:
 
     def _messages(self, ask: Ask) -> list[dict[str, str]]:
         """The prompt the agent builds: this turn, below the turn before if there was an answer."""
-        from steps.laptop.world.domain import render_prompt
-
         turn = {"role": "user", "content": render_prompt(ask.question, ask.item.contexts)}
         previous = self.turns.get(ask.follows) if ask.follows is not None else None
         if previous is None:

@@ -14,6 +14,10 @@ from urllib.parse import urlsplit
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import ConfigError, DataError
 from steps.contract.files import read_json
+from steps.laptop.live import endless_asks
+from steps.laptop.people import make_people
+from steps.laptop.users import Users
+from steps.laptop.world.domain import World
 
 
 def visit(
@@ -39,11 +43,6 @@ def visit(
         DataError: the folder was not bootstrapped.
         ConfigError: the gateway is no http URL.
     """
-    from steps.laptop.live import endless_asks
-    from steps.laptop.people import make_people
-    from steps.laptop.users import Users
-    from steps.laptop.world.domain import World
-
     if urlsplit(gateway).scheme not in ("http", "https"):
         raise ConfigError(f"--gateway {gateway!r} is no URL, as in http://inference-gateway:8080")
     if not (workdir / "world.json").exists():

@@ -17,9 +17,12 @@ from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.contract.refs import ArtifactRef, TableRef
 from steps.contract.spec import StepContext
 from steps.curate.pairs import ScoredTrace, select
+from steps.curate.source import scored_traces
 from steps.operate.backtest import Params, Result
+from steps.scoring.metrics import Case, Scorer, Scores, score_many
 from steps.scoring.policy import policy_version
 from steps.scoring.reward import COMPONENTS, final_score, weighted
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.store.lake import Lake
@@ -60,8 +63,6 @@ def changed_config(config: PipelineConfig, policy: Mapping[str, Any]) -> Pipelin
 
 def compare_policies(params: Params, ctx: StepContext) -> Result:
     """Sample, score anew, compare; see `steps.operate.backtest.run`."""
-    from steps.store.lake import open_lake
-
     new = changed_config(ctx.config, params.policy)
     old_policy, new_policy = (policy_version(config.reward_judge, config.label) for config in (ctx.config, new))
     until = params.until or datetime.now(UTC).date()
@@ -85,8 +86,6 @@ def _sample(lake: Lake, traces: TableRef, window: tuple[date, date], policy: str
     """Scored traces of the window, by the hash of their id, so that the same snapshot gives the same sample."""
     from collections import Counter
 
-    from steps.curate.source import scored_traces
-
     rows = lake.scan("labels", ("trace_id", "content_hash", *COMPONENTS), {"policy_version": policy, "status": "scored"}).to_pylist()
     values = {row["trace_id"]: row for row in rows}
     found = scored_traces(lake, traces, lake.current("labels"), policy, Counter(), window)
@@ -107,8 +106,6 @@ def _new_scores(sample: Sequence[Sampled], ctx: StepContext, new: PipelineConfig
 
 
 async def _ask(sample: Sequence[Sampled], ctx: StepContext, new: PipelineConfig) -> tuple[dict[str, float | None], int]:
-    from steps.scoring.metrics import Case, Scorer, Scores, score_many
-
     distinct = {item.content_hash: item.trace for item in sample}
     scores: dict[str, float | None] = {}
     with ctx.progress.task("scoring", total=len(distinct), unit="traces") as task:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from steps.contract.files import canonical_json
 from steps.contract.spec import StepContext
+from steps.govern.identity import keyed_hash, load_key
 from steps.operate.erase import Params, Result
+from steps.operate.pending_erasures import open_erasures
+from steps.store import registry as clients
+from steps.store.lake import open_lake
+from steps.store.lake_maintenance import current_files, data_files, delete_paths, loose_files, plain, purge, read_columns, referenced
+from steps.store.lake_rows import either
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,10 +62,6 @@ class Gone:
 
 def erase_user(params: Params, ctx: StepContext) -> Result:
     """Erase a user; see `steps.operate.erase.run`."""
-    from steps.govern.identity import keyed_hash, load_key
-    from steps.operate.pending_erasures import open_erasures
-    from steps.store.lake import open_lake
-
     user_hash = params.user_hash or keyed_hash(load_key(ctx.config.govern, ctx.workdir), params.user)
     found, gone = Found(user_hash), Gone()
     with open_lake(ctx.config, ctx.workdir) as lake:
@@ -106,8 +108,6 @@ def _bury(lake: Lake, user_hash: str, facts: dict[str, Any], run_id: str) -> dic
 
 def _tables(opened: Table, columns: tuple[str, ...]) -> list[tuple[str, pa.Table]]:
     """(path, columns) of every data file below a table, whether a snapshot holds it or none."""
-    from steps.store.lake_maintenance import data_files, loose_files, plain, read_columns
-
     paths = {plain(path) for path in data_files(opened)} | {item.path for item in loose_files(opened) if item.path.endswith(".parquet")}
     read = ((path, read_columns(opened, path, columns)) for path in sorted(paths))
     return [(path, rows) for path, rows in read if rows is not None]
@@ -152,8 +152,6 @@ def _wanted(table: str, found: Found) -> dict[str, set[str]]:
 
 def _erase_rows(lake: Lake, table: str, found: Found, gone: Gone, run_id: str) -> None:
     """Delete the user's rows of the newest snapshot."""
-    from steps.store.lake_rows import either
-
     condition: Any = None
     for column, values in _wanted(table, found).items():
         term = {column: values}
@@ -169,8 +167,6 @@ def _erase_files(opened: Table, table: str, found: Found, gone: Gone, age: timed
 
     A file that no snapshot ever held may belong to a write in progress: it waits until it is old enough.
     """
-    from steps.store.lake_maintenance import current_files, delete_paths, loose_files, plain, purge, referenced
-
     dirty = {path for path, rows in _tables(opened, tuple(_wanted(table, found))) if _any(_mine(rows, table, found))}
     if not dirty:
         return
@@ -221,7 +217,6 @@ def _models(ctx: StepContext, digests: tuple[str, ...]) -> tuple[str, ...]:
     """Registered versions whose lineage names one of the datasets."""
     if not digests:
         return ()
-    from steps.store import registry as clients
 
     client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
     versions = {version for digest in digests for version in client.find_versions(name, "ctp.dataset-sha256", digest)}

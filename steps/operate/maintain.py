@@ -6,6 +6,9 @@ from datetime import date
 
 from steps.contract.refs import Frozen
 from steps.contract.spec import StepContext
+from steps.operate.pending_erasures import open_erasures
+from steps.registry import prune_models as prune
+from steps.store.lake import open_lake
 
 
 class Params(Frozen):
@@ -57,9 +60,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         TransientError: the lake does not answer, or other writers won every race.
     """
     from steps.operate.maintenance import put_in_order
-    from steps.operate.pending_erasures import open_erasures
-    from steps.registry import prune_models as prune
-    from steps.store.lake import open_lake
 
     done = put_in_order(params, ctx)
     pruned = prune.run(prune.Params(), ctx)

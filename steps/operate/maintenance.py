@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from steps.contract.config import UpkeepConfig
 from steps.contract.spec import StepContext
+from steps.govern.batch import erased_users
 from steps.operate.maintain import Params, Result
+from steps.store.lake import open_lake
+from steps.store.lake_maintenance import delete_paths, expire, loose_files
+from steps.store.lake_rows import either
 from steps.store.schemas import TABLES
 
 if TYPE_CHECKING:
@@ -43,8 +47,6 @@ class Done:
 
 def put_in_order(params: Params, ctx: StepContext) -> Result:
     """Do all of it; see `steps.operate.maintain.run`."""
-    from steps.store.lake import open_lake
-
     config, done = ctx.config.upkeep, Done()
     today = params.today or datetime.now(UTC).date()
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("maintaining", total=len(TABLES), unit="tables") as task:
@@ -60,9 +62,6 @@ def put_in_order(params: Params, ctx: StepContext) -> Result:
 def _retire(lake: Lake, cutoff: date, ctx: StepContext, done: Done) -> None:
     """Delete traces older than the cutoff and of erased users, then labels without a trace and datasets with old text."""
     from pyiceberg.expressions import LessThan
-
-    from steps.govern.batch import erased_users
-    from steps.store.lake_rows import either
 
     bound: Any = LessThan
     condition: Any = bound("date", cutoff.isoformat())
@@ -126,8 +125,6 @@ def _crowded_days(opened: Table, limit: int) -> list[date]:
 
 def _clean(opened: Table, config: UpkeepConfig, done: Done) -> None:
     """Expire old snapshots that nobody tagged, then delete what nothing refers to and no writer can still need."""
-    from steps.store.lake_maintenance import delete_paths, expire, loose_files
-
     now = datetime.now(UTC)
     oldest = (now - timedelta(days=config.snapshot_days)).timestamp() * 1000
     done.expired_snapshots += expire(opened, lambda snapshot: snapshot.timestamp_ms < oldest)

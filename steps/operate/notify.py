@@ -10,7 +10,10 @@ from typing import Any
 
 from steps.contract.config import NotifyConfig
 from steps.contract.spec import StepContext
+from steps.operate.cost.ledger import month_of, month_spent
+from steps.operate.cost.record_run import read_workflow, settle
 from steps.operate.record_outcome import Params, Result
+from steps.store.lake import open_lake
 
 STAGE = "workflow"
 MAX_FAILURES = 4000
@@ -66,10 +69,6 @@ def _said(error: Exception) -> str:
 
 def _meter(params: Params, ctx: StepContext) -> dict[str, float]:
     """Record what the run's pods have used; returns the numbers of the result."""
-    from steps.operate.cost.ledger import month_of, month_spent
-    from steps.operate.cost.record_run import read_workflow, settle
-    from steps.store.lake import open_lake
-
     workflow = read_workflow(params.namespace, params.workflow, params.workflow_file)
     with open_lake(ctx.config, ctx.workdir) as lake:
         cost = settle(lake, ctx, workflow)
@@ -90,8 +89,6 @@ def _meter(params: Params, ctx: StepContext) -> dict[str, float]:
 
 def _record(payload: dict[str, Any], ctx: StepContext) -> str:
     """Put the row into `runs`; a run that a person declined is `rejected`, not `failed`."""
-    from steps.store.lake import open_lake
-
     with open_lake(ctx.config, ctx.workdir) as lake:
         declined = any(
             record.stage.startswith("approve-") and record.payload.get("decision") == "rejected"

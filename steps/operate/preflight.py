@@ -8,6 +8,7 @@ from pathlib import Path
 
 from steps.contract.config import JudgeConfig, PipelineConfig
 from steps.contract.errors import AccessError, ConfigError, TransientError
+from steps.store.sources import list_source
 
 
 def check_inputs(config: PipelineConfig, sources: tuple[str, ...]) -> None:
@@ -19,8 +20,6 @@ def check_inputs(config: PipelineConfig, sources: tuple[str, ...]) -> None:
         AccessError: a source or a judge refuses access.
         TransientError: a judge does not answer.
     """
-    from steps.store.sources import list_source
-
     if config.release.mode != "commit":
         raise ConfigError("release.mode pull-request: ctp run rolls out by itself and cannot wait for a merge: use release.mode=commit")
     for source in (*config.ingest.sources, *sources):

@@ -10,6 +10,10 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
 from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.contract.refs import Frozen, ModelRef
+from steps.curate.dataset import rows
+from steps.curate.recipe import RECIPE_VERSION, find, golden_is_there, select_from
+from steps.store import registry as clients
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.curate.recipe import Recipe
@@ -45,10 +49,6 @@ def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None
     Raises:
         DataError: no such version, it was not trained here, its snapshots have expired, or other bytes came out.
     """
-    from steps.curate.recipe import find
-    from steps.store import registry as clients
-    from steps.store.lake import open_lake
-
     try:
         ref = ModelRef.model_validate(model)
     except ValueError:
@@ -78,9 +78,6 @@ def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None
 
 def _from_traces(lake: Lake, recipe: Recipe | None, digest: str) -> tuple[str | None, str]:
     """The file curated anew, or why it cannot be."""
-    from steps.curate.dataset import rows
-    from steps.curate.recipe import RECIPE_VERSION, golden_is_there, select_from
-
     if recipe is None:
         return None, f"no recipe of dataset {digest[:12]} is on record"
     if recipe.version != RECIPE_VERSION:

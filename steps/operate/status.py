@@ -6,6 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from steps.contract.config import PipelineConfig
+from steps.contract.spec import StepContext
+from steps.release.change import current
+from steps.store import registry as clients
+from steps.store.aliases import CANDIDATE, CHAMPION, PREVIOUS
+from steps.store.lake import open_lake
+from steps.store.schemas import TABLES
+from steps.store.units import UNIT_STAGE
 
 
 def overview(config: PipelineConfig, workdir: Path) -> dict[str, Any]:
@@ -19,14 +26,6 @@ def overview(config: PipelineConfig, workdir: Path) -> dict[str, Any]:
     Raises:
         PipelineError: lake, registry or repository cannot be read.
     """
-    from steps.contract.spec import StepContext
-    from steps.release.change import current
-    from steps.store import registry as clients
-    from steps.store.aliases import CANDIDATE, CHAMPION, PREVIOUS
-    from steps.store.lake import open_lake
-    from steps.store.schemas import TABLES
-    from steps.store.units import UNIT_STAGE
-
     with open_lake(config, workdir) as lake:
         tables = {table: str(lake.current(table)) for table in TABLES}
         newest = {table: (lake.history(table) or [{}])[-1] for table in TABLES}

@@ -11,7 +11,8 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError, PipelineError
 from steps.contract.files import canonical_json, sha256_text
 from steps.contract.refs import ArtifactRef, ModelRef, TableRef
-from steps.store.aliases import BOOTSTRAP, GATE_PHASE, SHA256, URI
+from steps.store import registry as clients
+from steps.store.aliases import BOOTSTRAP, GATE_PHASE, SHA256, URI, champion
 from steps.store.git import run_git
 
 LINEAGE = "ctp.lineage"
@@ -72,9 +73,6 @@ def describe(config: PipelineConfig, workdir: Path, model: str) -> dict[str, obj
     Raises:
         DataError: there is no such version, or no champion.
     """
-    from steps.store import registry as clients
-    from steps.store.aliases import champion
-
     client = clients.registry(config, workdir)
     name = model.partition("@")[0]
     if "@" in model:

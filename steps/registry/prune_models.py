@@ -17,7 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from steps.contract.refs import Frozen, ModelRef
 from steps.contract.spec import StepContext
+from steps.store import registry as clients
 from steps.store.aliases import PROMOTED_AT, PROMOTED_OVER, SHA256, URI
+from steps.store.models import PRODUCTION, delete_model
 
 if TYPE_CHECKING:
     from steps.store.registry import RegistryClient
@@ -88,8 +90,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         TransientError: registry or store does not answer, or aliases are being moved.
         AccessError: the store refuses to delete.
     """
-    from steps.store import registry as clients
-
     file = clients.sqlite_path(clients.registry_uri(ctx.config, ctx.workdir))
     if file is not None and not file.is_file():
         # Nothing was ever registered here, and opening it would make the registry.
@@ -143,8 +143,6 @@ def _moment(text: str) -> datetime:
 
 def _is_ours(uri: str, ctx: StepContext) -> bool:
     """Whether the files lie directly in the model store's own folder or among the artifacts' models."""
-    from steps.store.models import PRODUCTION
-
     store = ctx.config.registry.model_store.rstrip("/")
     parent, _, name = uri.rpartition("/")
     if store and parent == f"{store}/{PRODUCTION}":
@@ -153,8 +151,6 @@ def _is_ours(uri: str, ctx: StepContext) -> bool:
 
 
 def _delete(item: Prunable, client: RegistryClient, ctx: StepContext) -> None:
-    from steps.store.models import PRODUCTION, delete_model
-
     if item.uri.rpartition("/")[0].endswith(f"/{PRODUCTION}"):
         delete_model(item.uri)
     else:

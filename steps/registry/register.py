@@ -9,6 +9,11 @@ from steps.contract.errors import DataError
 from steps.contract.files import read_json, sha256_file
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.contract.spec import StepContext
+from steps.registry.card import render_card
+from steps.registry.lineage import LINEAGE, lineage_tags
+from steps.store import registry as clients
+from steps.store.aliases import URI, champion, model_uri, promote, set_candidate, taken_back
+from steps.store.models import store_model
 
 if TYPE_CHECKING:
     from steps.store.registry import RegistryClient
@@ -50,9 +55,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError, AccessError: the model store cannot be used.
         TransientError: registry or store does not answer, or the registry is being moved by somebody else.
     """
-    from steps.store import registry as clients
-    from steps.store.aliases import URI, champion, model_uri, promote, set_candidate
-
     verdict = _check_gate(params)
     name = ctx.config.model_name
     kept = _kept(params.model, ctx)
@@ -74,7 +76,6 @@ def _kept(model: ArtifactRef, ctx: StepContext) -> ArtifactRef:
     store = ctx.config.registry.model_store
     if not store or model.uri.startswith(f"{store.rstrip('/')}/"):
         return model
-    from steps.store.models import store_model
 
     with ctx.progress.task("storing the model"):
         return store_model(store, Path(model.local_path()), model.sha256)
@@ -108,10 +109,6 @@ def _version(client: RegistryClient, params: Params, ctx: StepContext, verdict: 
 
     One that was taken back is not used again: its pods could come back without analysis.
     """
-    from steps.registry.card import render_card
-    from steps.registry.lineage import LINEAGE, lineage_tags
-    from steps.store.aliases import taken_back
-
     name = ctx.config.model_name
     made_of = params.model_dump(include={"policy_version", "gate_phase", "method", "bootstrap"})
     refs = {field: getattr(params, field) for field in ("model", "base", "dataset", "verdict", "traces")}

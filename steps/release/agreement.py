@@ -10,12 +10,19 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from steps.cluster.argo import rollout
 from steps.contract.errors import DataError, PipelineError
-from steps.contract.refs import ModelRef
+from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
+from steps.core.bedrock import set_tags
+from steps.release import incident_record as metering
+from steps.release.change import current, release, withdraw
 from steps.release.model_pin import Pin, pin_of
 from steps.release.reconcile import Action, Params, Result
+from steps.release.release import Params as Release
 from steps.release.rollout_status import VERSION_KEY, Seen, read_rollout
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED, abort, champion, model_uri, promote, set_candidate
 
 if TYPE_CHECKING:
     from steps.release.agent_manifest import Agent
@@ -64,12 +71,6 @@ def decide(seen: Seen, pinned: int, champion: int | None, *, aborted: bool = Fal
 
 def agree(params: Params, ctx: StepContext) -> Result:
     """Look, decide, do; see `steps.release.reconcile.run`."""
-    from steps.cluster.argo import rollout
-    from steps.release import incident_record as metering
-    from steps.release.change import current
-    from steps.store import registry as clients
-    from steps.store.aliases import ABORTED, champion, set_candidate
-
     config = ctx.config.release
     namespace, rollout_name = params.namespace or config.rollout_namespace, params.rollout or config.rollout
     # The Rollout first: what is read later can only be newer, and a newer pin is never judged by an older Rollout.
@@ -130,15 +131,11 @@ def _known(client: RegistryClient, name: str, version: int | None) -> bool:
 
 
 def _promote(client: RegistryClient, name: str, version: int, serving: ModelRef | None) -> None:
-    from steps.store.aliases import promote
-
     promote(client, name, version, serving.version if serving else None)
 
 
 def _revert(ctx: StepContext, client: RegistryClient, serving: ModelRef | None, version: int, reason: str) -> tuple[str, str, bool]:
     """Pin what runs: the champion; where there is none, what this version replaced. Returns commit, branch, whether it was made now."""
-    from steps.release.change import withdraw
-
     back_to = serving.version if serving else None
     done = withdraw(ctx, version, back_to=back_to, otherwise=_registered_pin(client, serving), reason=reason, approved_by=APPROVER)
     return (done.commit, done.branch, done.changed) if done else ("", ctx.config.release.branch, False)
@@ -146,8 +143,6 @@ def _revert(ctx: StepContext, client: RegistryClient, serving: ModelRef | None, 
 
 def _registered_pin(client: RegistryClient, ref: ModelRef | None) -> Pin | None:
     """The pin of a version as the registry knows it; None where it does not."""
-    from steps.store.aliases import model_uri
-
     try:
         return pin_of(ref, model_uri(client, ref)) if ref else None
     except DataError:
@@ -156,10 +151,6 @@ def _registered_pin(client: RegistryClient, ref: ModelRef | None) -> Pin | None:
 
 def _repair(ctx: StepContext, pin: Pin) -> tuple[str, str]:
     """Let the manifest name the pinned model, which is healthy. Returns commit and branch."""
-    from steps.contract.refs import ArtifactRef
-    from steps.release.change import release
-    from steps.release.release import Params as Release
-
     given = Release(
         model=ModelRef(name=pin.name, version=pin.version),
         artifact=ArtifactRef(uri=pin.uri, sha256=pin.sha256),
@@ -172,8 +163,6 @@ def _repair(ctx: StepContext, pin: Pin) -> tuple[str, str]:
 
 def _abort(client: RegistryClient, name: str, version: int, reason: str) -> None:
     """Mark the version as aborted, once."""
-    from steps.store.aliases import ABORTED, abort
-
     if _known(client, name, version) and ABORTED not in client.tags(name, version):
         abort(client, name, version, reason)
 
@@ -183,7 +172,6 @@ def _tell_bedrock(ctx: StepContext, manifest: Agent | None) -> None:
     arn = ctx.config.release.bedrock_agent_arn
     if not arn or manifest is None:
         return
-    from steps.core.bedrock import set_tags
 
     told = manifest.model_dump(exclude={"tools"}) | {"environment": ctx.config.release.environment}
     try:

@@ -19,6 +19,7 @@ from steps.contract.refs import ModelRef
 from steps.contract.spec import StepContext
 from steps.release.agent_manifest import INITIAL_AGENT, Agent, agent_path, check_agreement, next_agent, parse_agent
 from steps.release.model_pin import INITIAL, Pin, parse_pin, pin_of, pin_path, replace_pin
+from steps.release.pull_request import propose
 from steps.release.release import Params, Result
 from steps.store.git import redact
 from steps.store.git_branch import Branch, HeadMovedError, create_bare, open_branch
@@ -227,8 +228,6 @@ def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: s
     texts = {files.pin_file: replace_pin(files.text, target, files.pin_file), files.agent_file: manifest}
     before, previous = branch.head, files.pin.version or None
     if ctx.config.release.mode == "pull-request":
-        from steps.release.pull_request import propose
-
         name, commit, changed = propose(branch, ctx.config.release.environment, target, texts, message)
         return Result(commit=commit, previous_commit=before, changed=changed, previous_version=previous, branch=name)
     commit = branch.replace(texts, message)

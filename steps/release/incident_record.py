@@ -11,11 +11,13 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from steps.cluster.argo import analysis_runs
 from steps.contract.errors import DataError, PipelineError
 from steps.contract.refs import ModelRef
 from steps.contract.spec import StepContext
 from steps.release.incident import Timeline, breach
 from steps.release.rollout_status import Seen
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.store.registry import RegistryClient
@@ -32,8 +34,6 @@ def begun(ctx: StepContext, seen: Seen, serving: ModelRef | None, namespace: str
     now = datetime.now(UTC)
     found = None
     if not offline and seen.pod_hash:
-        from steps.cluster.argo import analysis_runs
-
         try:
             found = breach(analysis_runs(namespace, rollout, seen.pod_hash))
         except PipelineError as error:  # The way back does not wait for a measurement.
@@ -142,8 +142,6 @@ def record(ctx: StepContext, line: Timeline) -> None:
     Raises:
         PipelineError: the lake cannot be written.
     """
-    from steps.store.lake import open_lake
-
     payload = line.model_dump(mode="json") | {"seconds": line.seconds(), "warning": line.warning()}
     key = f"{STAGE}:{line.environment}:{line.withdrawn}:{line.events[0].at}"
     with open_lake(ctx.config, ctx.workdir) as lake:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from steps.contract.errors import DataError
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef
 from steps.contract.spec import StepContext
+from steps.release.withdrawn import check_releasable
 
 
 class Params(Frozen):
@@ -59,7 +60,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         AccessError, TransientError: the repository cannot be written or the registry not be asked, or not now.
     """
     from steps.release.change import release
-    from steps.release.withdrawn import check_releasable
 
     approved = params.approved_digest.rpartition("sha256:")[2]
     if approved and approved != params.artifact.sha256:

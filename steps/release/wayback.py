@@ -6,14 +6,19 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from steps.cluster.argo import abort_rollout, rollout
 from steps.contract.errors import DataError, TransientError
 from steps.contract.refs import ModelRef
 from steps.contract.spec import StepContext
 from steps.release import incident_record as metering
+from steps.release.change import current_pin, release
 from steps.release.incident import Timeline
 from steps.release.model_pin import Pin
+from steps.release.release import Params as Release
 from steps.release.rollback import Params, Result
 from steps.release.rollout_status import Seen, read_rollout
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED, PREVIOUS, ROLLED_BACK, abort, by_alias, champion, check_promotable, model_uri, promote
 
 if TYPE_CHECKING:
     from steps.store.registry import RegistryClient
@@ -23,11 +28,6 @@ _POLL_S = 2.0
 
 def roll_back(params: Params, ctx: StepContext) -> Result:
     """Decide what comes back and put it back; see `steps.release.rollback.run`."""
-    from steps.release.change import current_pin, release
-    from steps.release.release import Params as Release
-    from steps.store import registry as clients
-    from steps.store.aliases import ROLLED_BACK, champion, check_promotable, model_uri, promote
-
     decided = datetime.now(UTC)
     client, name, config = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, ctx.config.release
     serving, pin = champion(client, name), current_pin(ctx)
@@ -72,8 +72,6 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
     Raises:
         DataError: nothing earlier is known, or it was rolled back itself.
     """
-    from steps.store.aliases import PREVIOUS, ROLLED_BACK, by_alias
-
     if to:
         return ModelRef(name=name, version=to)
     if serving is not None and pin.version not in (0, serving.version):
@@ -88,8 +86,6 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
 
 def _mark(client: RegistryClient, gone: ModelRef, reason: str, *, was_champion: bool) -> None:
     """Say on the version itself that it went and why."""
-    from steps.store.aliases import ABORTED, ROLLED_BACK, abort
-
     try:
         if was_champion:
             client.set_tag(gone.name, gone.version, ROLLED_BACK, reason)
@@ -116,16 +112,12 @@ def _line(ctx: StepContext, withdrawn: ModelRef | None, target: ModelRef, reason
 
 def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
     """Abort the Rollout if it is on its way to another version."""
-    from steps.cluster.argo import abort_rollout
-
     seen = _look(ctx)
     if seen.phase in ("Progressing", "Paused") and seen.version != target.version and not seen.was_stable:
         abort_rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout)
 
 
 def _look(ctx: StepContext) -> Seen:
-    from steps.cluster.argo import rollout
-
     return read_rollout(rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout))
 
 

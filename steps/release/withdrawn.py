@@ -10,6 +10,7 @@ from __future__ import annotations
 from steps.contract.errors import DataError
 from steps.contract.refs import ModelRef
 from steps.contract.spec import StepContext
+from steps.store import registry as clients
 from steps.store.aliases import CHAMPION, taken_back
 
 
@@ -20,8 +21,6 @@ def check_releasable(model: ModelRef, ctx: StepContext) -> None:
         DataError: it was taken back.
         AccessError, TransientError: the registry cannot be asked.
     """
-    from steps.store import registry as clients
-
     file = clients.sqlite_path(clients.registry_uri(ctx.config, ctx.workdir))
     if file is not None and not file.exists():
         return

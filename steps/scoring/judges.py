@@ -16,7 +16,12 @@ from steps.contract.errors import ConfigError, DataError
 from steps.contract.files import canonical_json, read_json, sha256_text, write_json
 from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
+from steps.gate.scoring import JUDGED
+from steps.gate.servers import judge_config
 from steps.scoring.drift import BAD, GOOD, Drift, References, Role, judge_drift
+from steps.scoring.metrics import Case, Scorer, Scores, score_many
+from steps.scoring.policy import ragas_version
+from steps.scoring.reward import weighted
 from steps.store.golden import GoldenSet, read_golden
 
 if TYPE_CHECKING:
@@ -51,8 +56,6 @@ def check_before_labelling(golden: ArtifactRef, ctx: StepContext, lake: Lake) ->
 
 def check_judge(golden: GoldenSet, role: Role, ctx: StepContext) -> Drift:
     """Score the stored answers with one judge and hold it against its record, which the first good time writes."""
-    from steps.gate.servers import judge_config
-
     asked = stored_answers(golden, ctx.config.gate.drift_prompts)
     metrics = _metrics(role, ctx)
     now: References = {}
@@ -91,24 +94,17 @@ def _config(role: Role, ctx: StepContext) -> JudgeConfig:
 
 def _identity(judge: JudgeConfig) -> list[str | bool]:
     """What makes it this judge; where it listens does not."""
-    from steps.scoring.policy import ragas_version
-
     return [judge.model, judge.prompt_version, judge.embedding_model, judge.enable_thinking, ragas_version()]
 
 
 def _metrics(role: Role, ctx: StepContext) -> tuple[str, ...]:
     """What the judge is used for."""
-    from steps.gate.scoring import JUDGED
-    from steps.scoring.reward import weighted
-
     return tuple(weighted(ctx.config.label.weights)) if role == "reward" else JUDGED
 
 
 async def _score(
     golden: GoldenSet, asked: dict[str, tuple[int, str]], judge: JudgeConfig, metrics: tuple[str, ...], ctx: StepContext
 ) -> References:
-    from steps.scoring.metrics import Case, Scorer, Scores, score_many
-
     found: dict[str, dict[str, float | None]] = {}
     questions = golden.items
     cases = [Case(key, questions[number].question, questions[number].contexts, answer) for key, (number, answer) in asked.items()]

@@ -24,6 +24,8 @@ from steps.contract.errors import DataError, TransientError
 from steps.contract.files import canonical_json
 from steps.contract.refs import TableRef
 from steps.store.lake_catalog import open_catalog, storage_errors, unless
+from steps.store.lake_files import adopt_files, read_file, write_files
+from steps.store.lake_maintenance import purge_matching
 from steps.store.lake_rows import among, conform, either, empty_rows, row_filter, with_columns, without_known
 from steps.store.schemas import TABLES, TableSchema, arrow_schema, table_properties
 
@@ -190,16 +192,12 @@ class Lake:
         Raises:
             DataError: the rows do not fit the table.
         """
-        from steps.store.lake_files import write_files
-
         schema = self.schema(table)
         with storage_errors(f"table {self._namespace}.{schema.name}"):
             return write_files(self._ensure(schema), conform(rows, schema), schema, name)
 
     def read_files(self, table: str, paths: Iterable[str], columns: tuple[str, ...]) -> Iterator[pa.Table]:
         """The rows of each staged file, in these columns."""
-        from steps.store.lake_files import read_file
-
         schema = self.schema(table)
         with storage_errors(f"table {self._namespace}.{schema.name}"):
             opened = self._ensure(schema)
@@ -227,8 +225,6 @@ class Lake:
         Raises:
             TransientError: other writers won every one of 20 races.
         """
-        from steps.store.lake_files import adopt_files
-
         summary = {"ctp.run-id": run_id, "ctp.batch-id": f"{len(batch_ids)} batches"}
         batches = row_filter({batch_column: batch_ids})
         return self._commit(self.schema(table), lambda opened: adopt_files(opened, choose(opened), batches, summary))
@@ -244,8 +240,6 @@ class Lake:
 
         For conditions on columns with full statistics, such as a batch: others would take too many snapshots along.
         """
-        from steps.store.lake_maintenance import purge_matching
-
         self.delete_rows(table, where, run_id=run_id)
         self.upkeep(table, lambda opened: purge_matching(opened, row_filter(where)))
 

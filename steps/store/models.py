@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 from steps.contract.errors import ConfigError, DataError, TransientError
 from steps.contract.files import sha256_file, sha256_tree, tree_digest, write_atomic
 from steps.contract.refs import ArtifactRef, Frozen
+from steps.store.objects import S3Objects, split_s3
 
 PRODUCTION = "production"
 
@@ -132,8 +133,6 @@ def open_objects(uri: str) -> tuple[Objects, str]:
     if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
         return FolderObjects(Path(unquote(parts.path))), ""
     if parts.scheme == "s3":
-        from steps.store.objects import S3Objects, split_s3
-
         bucket, prefix = split_s3(uri)
         return S3Objects(bucket), f"{prefix}/" if prefix else ""
     raise ConfigError(f"registry.model_store {uri!r}: write file:///FOLDER or s3://BUCKET/PREFIX")

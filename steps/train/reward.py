@@ -8,6 +8,9 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from steps.scoring.metrics import Case, Scorer, score_many
+from steps.scoring.reward import COMPONENTS, final_score, weighted
+
 if TYPE_CHECKING:
     from steps.contract.config import PipelineConfig, RewardWeights
     from steps.scoring.metrics import Scorer, Scores
@@ -32,8 +35,6 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 async def _score_all(scorer: Scorer, asked: list[Asked]) -> list[Scores]:
-    from steps.scoring.metrics import Case, score_many
-
     found: dict[str, Scores] = {}
     cases = [Case(str(number), question, contexts, answer) for number, (question, contexts, answer) in enumerate(asked)]
     await score_many(scorer, cases, lambda case, scores: found.update({case.key: scores}))
@@ -46,8 +47,6 @@ def reward_of(scores: Scores, weights: RewardWeights) -> float:
     An answer that cannot be scored (empty, no sentence) is worth 0.0: when labelling,
     such a trace is left out, but a policy must not learn to produce them.
     """
-    from steps.scoring.reward import COMPONENTS, final_score
-
     return final_score({name: getattr(scores, name) for name in COMPONENTS}, weights) or 0.0
 
 
@@ -59,9 +58,6 @@ def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
         TransientError: when called, the judge cannot be reached.
         ConfigError: no judge is configured.
     """
-    from steps.scoring.metrics import Scorer
-    from steps.scoring.reward import weighted
-
     weights = config.label.weights
     memo: dict[Asked, float] = {}
 

@@ -12,6 +12,11 @@ from steps.contract.errors import DataError
 from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, sha256_tree, whole_folder, write_json
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
+from steps.train.dataset import fit_rows, read_rows
+from steps.train.dpo import train_dpo
+from steps.train.grpo import train_grpo
+from steps.train.reward import judge_reward
+from steps.train.trainers import load_model, load_tokenizer, quiet
 
 if TYPE_CHECKING:
     from steps.train.trainers import Outcome
@@ -96,11 +101,6 @@ def checked_inputs(curated: ArtifactRef, start: ArtifactRef, approved_digest: st
 
 def _train(params: Params, ctx: StepContext, dataset: Path, base: Path, target: Path) -> tuple[Outcome, int]:
     """Train and put the candidate in place; returns the outcome and the rows left out."""
-    from steps.train.dataset import fit_rows, read_rows
-    from steps.train.dpo import train_dpo
-    from steps.train.grpo import train_grpo
-    from steps.train.trainers import load_model, load_tokenizer, quiet
-
     config = ctx.config.train
     checkpoints = ctx.workdir / "checkpoints" / target.name
     rows = read_rows(dataset, "pair" if params.method == "dpo" else "prompt")
@@ -114,8 +114,6 @@ def _train(params: Params, ctx: StepContext, dataset: Path, base: Path, target: 
         if params.method == "dpo":
             outcome = train_dpo(model, tokenizer, data, config, checkpoints, ctx.progress)
         else:
-            from steps.train.reward import judge_reward
-
             reward = stack.enter_context(judge_reward(ctx.config))
             outcome = train_grpo(model, tokenizer, data, config, checkpoints, ctx.progress, reward)
         with whole_folder(target) as scratch:

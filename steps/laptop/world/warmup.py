@@ -20,6 +20,7 @@ from steps.contract.spec import Progress
 from steps.laptop.world.domain import World
 from steps.laptop.world.lessons import Lesson, Teacher
 from steps.laptop.world.tokenizer import MAX_LENGTH, build_tokenizer, turn_parts
+from steps.train.threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -210,7 +211,6 @@ def build_base(folder: Path, seed: int, progress: Progress, recipe: Recipe = REC
     """
     if folder.exists():
         return folder
-    from steps.train.threads import one_thread
 
     checkpoint = folder.parent / f".{folder.name}.warmup" / f"{base_key(seed, recipe)}.pt"
     tokenizer = build_tokenizer()

@@ -12,6 +12,7 @@ from pydantic import Field
 from steps.contract.errors import ConfigError, UsageError
 from steps.contract.refs import Frozen, TextTuple
 from steps.contract.spec import StepContext
+from steps.operate.cost.estimates import step_seconds
 
 _MODEL_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -63,8 +64,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         UsageError: `base-model` is neither an existing folder, a URI nor a model id, or the environment does not offer the trainer.
         ConfigError: the window is longer than the lake keeps traces, or nobody has said how long a step takes on the trainer's GPUs.
     """
-    from steps.operate.cost.estimates import step_seconds
-
     if params.trainer == "nemo-rl" and not ctx.config.train.nemo.enabled:
         raise UsageError("--trainer nemo-rl: this environment has no nodes for it (train.nemo.enabled): use trl")
     step_seconds(ctx.config, params.method, params.trainer)

@@ -8,6 +8,10 @@ from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import ModelRef
 from steps.contract.spec import StepContext
 from steps.operate.approval.approve import Params, Result
+from steps.registry.card import amend_card
+from steps.store import registry as clients
+from steps.store.aliases import model_uri
+from steps.store.lake import open_lake
 
 # Tags of a registered version.
 DECISION, DECIDED_BY, DECIDED_AT = "ctp.deploy-decision", "ctp.deploy-decided-by", "ctp.deploy-decided-at"
@@ -15,8 +19,6 @@ DECISION, DECIDED_BY, DECIDED_AT = "ctp.deploy-decision", "ctp.deploy-decided-by
 
 def record_decision(params: Params, ctx: StepContext) -> Result:
     """Record a decision; see `steps.operate.approval.approve.run`."""
-    from steps.store.lake import open_lake
-
     by = " ".join(params.approver.split())
     if params.decision == "yes" and not by:
         raise UsageError(f"{params.stage}: a yes needs a name: give --approver")
@@ -58,10 +60,6 @@ def tag_decision(model: ModelRef, ctx: StepContext, *, decision: str, by: str, a
     Raises:
         DataError: the version has other content than was decided about.
     """
-    from steps.registry.card import amend_card
-    from steps.store import registry as clients
-    from steps.store.aliases import model_uri
-
     client = clients.registry(ctx.config, ctx.workdir)
     if model_uri(client, model).sha256 != digest:
         raise DataError(f"{model}: its content is not the decided {digest[:12]}: decide about the registered content")

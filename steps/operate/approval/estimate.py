@@ -8,6 +8,9 @@ from pydantic import Field
 
 from steps.contract.refs import Frozen
 from steps.contract.spec import StepContext
+from steps.operate.cost.budget import check_budget
+from steps.operate.cost.estimates import estimate_train
+from steps.store.lake import open_lake
 
 
 class Params(Frozen):
@@ -60,10 +63,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError: the training has GPUs and `cost.train_step_s` does not say how long a step takes.
         TransientError, AccessError: the lake cannot be read or written; without knowing the month nothing starts.
     """
-    from steps.operate.cost.budget import check_budget
-    from steps.operate.cost.estimates import estimate_train
-    from steps.store.lake import open_lake
-
     cost = estimate_train(ctx.config, params.pairs, params.method, params.trainer)
     with open_lake(ctx.config, ctx.workdir) as lake:
         spent, refused = check_budget(lake, ctx, usd=cost.usd, gpu_hours=cost.gpu_hours, max_cost_usd=params.max_cost_usd)

@@ -9,8 +9,14 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from steps.contract.errors import AccessError, DataError, TransientError, UsageError
+from steps.contract.files import sha256_file, sha256_tree, whole_folder
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.contract.spec import StepContext
+from steps.store import registry as clients
+from steps.store.aliases import PREVIOUS, by_alias, champion, model_uri
+from steps.store.golden import read_golden
+from steps.store.lake import open_lake
+from steps.store.models import local_model
 
 
 class Params(Frozen):
@@ -57,12 +63,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         UsageError: the base model lies where nothing can read it from.
         TransientError, AccessError: the registry, the lake or the model hub does not answer or refuses.
     """
-    from steps.store import registry as clients
-    from steps.store.aliases import PREVIOUS, by_alias, champion, model_uri
-    from steps.store.golden import read_golden
-    from steps.store.lake import open_lake
-    from steps.store.models import local_model
-
     name = ctx.config.model_name
     golden = _golden(params.golden) if params.golden else None
     if golden is not None:
@@ -88,8 +88,6 @@ def run(params: Params, ctx: StepContext) -> Result:
 
 def _golden(text: str) -> ArtifactRef:
     """The reference that `text` is, or that the file it names has now."""
-    from steps.contract.files import sha256_file
-
     if "#sha256:" in text:
         try:
             return ArtifactRef.model_validate(text)
@@ -103,8 +101,6 @@ def _golden(text: str) -> ArtifactRef:
 
 def _base(text: str, ctx: StepContext) -> ArtifactRef:
     """The folder of a base model; a Hugging Face id is downloaded to the artifacts once."""
-    from steps.contract.files import sha256_tree
-
     if text.startswith("s3://"):
         raise UsageError(f"--base-model {text}: training reads a folder: copy the model to the volume first and give that folder")
     folder = Path(unquote(urlsplit(text).path) if text.startswith("file://") else text)
@@ -117,8 +113,6 @@ def _base(text: str, ctx: StepContext) -> ArtifactRef:
 
 def _downloaded(model_id: str, ctx: StepContext) -> Path:
     """The model's folder below the artifacts, downloaded if it is not there."""
-    from steps.contract.files import whole_folder
-
     target = ctx.artifacts / "models" / f"hub-{model_id.replace('/', '--')}"
     if not target.is_dir():
         from huggingface_hub import snapshot_download

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from steps.contract.errors import DataError, UsageError
 from steps.operate.cost.bill import Bill, bill, month_bill
 from steps.operate.cost.ledger import Spent, month_of, month_spent, run_costs
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +32,6 @@ def read_bill(config: PipelineConfig, workdir: Path, *, run_id: str = "", month:
         DataError: the run has no cost on record.
         TransientError, AccessError: the lake cannot be read.
     """
-    from steps.store.lake import open_lake
-
     if run_id and month:
         raise UsageError("--run and --month: give one of them")
     if month and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from steps.contract.refs import ArtifactRef, Frozen
+from steps.contract.files import sha256_file, write_atomic, write_json
+from steps.contract.refs import ArtifactRef, Frozen, ModelRef
 from steps.contract.spec import StepContext
+from steps.operate.cost.ledger import run_costs
+from steps.operate.cost.review import as_markdown, quarter_before, quarter_of, review
+from steps.operate.notify import tell
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED
+from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.operate.cost.ledger import RunCost
@@ -66,12 +73,6 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         TransientError, AccessError: the lake or the registry cannot be read.
     """
-    from steps.contract.files import sha256_file, write_atomic, write_json
-    from steps.operate.cost.ledger import run_costs
-    from steps.operate.cost.review import as_markdown, quarter_before, quarter_of, review
-    from steps.operate.notify import tell
-    from steps.store.lake import open_lake
-
     quarter = params.quarter or quarter_before(quarter_of(datetime.now(UTC).date()))
     with open_lake(ctx.config, ctx.workdir) as lake:
         costs = run_costs(lake)
@@ -104,10 +105,6 @@ def run(params: Params, ctx: StepContext) -> Result:
 
 def _taken_back(costs: list[RunCost], ctx: StepContext) -> frozenset[str]:
     """Released versions that the canary has aborted since."""
-    from steps.contract.refs import ModelRef
-    from steps.store import registry as clients
-    from steps.store.aliases import ABORTED
-
     released = sorted({cost.model for cost in costs if cost.model})
     if not released:
         return frozenset()

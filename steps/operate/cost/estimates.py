@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from steps.contract.config import CostConfig, PipelineConfig
+from steps.contract.config import nemo as settings
 from steps.contract.config.prices import HOUR_S
 from steps.contract.errors import ConfigError
 from steps.contract.refs import Frozen
@@ -36,8 +37,6 @@ Trainer = Literal["trl", "nemo-rl"]
 def optimizer_steps(config: PipelineConfig, pairs: int, method: Method, trainer: Trainer = "trl") -> int:
     """Optimizer steps of one training on so many pairs (GRPO: the configured number)."""
     if trainer == "nemo-rl":
-        from steps.contract.config import nemo as settings
-
         return settings.optimizer_steps(config.train.nemo, method, pairs)
     if method == "grpo":
         return config.train.grpo.max_steps

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.cluster import argo
 from steps.contract.errors import DataError
 from steps.operate.cost.ledger import Gain, RunCost, gain_of, record_cost
 from steps.operate.cost.metering import meter_workflow, nodes_of
@@ -27,8 +28,6 @@ def read_workflow(namespace: str, name: str, file: str = "") -> dict[str, Any]:
         ConfigError, AccessError, TransientError: the Kubernetes API cannot be used (`--workflow-file` needs none).
     """
     if not file:
-        from steps.cluster import argo
-
         return argo.workflow(namespace, name)
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))

@@ -12,6 +12,11 @@ from steps.contract.config import JudgeConfig, PipelineConfig
 from steps.contract.errors import AccessError, ConfigError, TransientError
 from steps.contract.spec import StepContext
 from steps.operate.doctor.finding import Skip
+from steps.operate.preflight import check_judge
+from steps.release.change import current_pin
+from steps.store import registry as clients
+from steps.store.lake_catalog import open_catalog, storage_errors
+from steps.store.sources import list_source
 
 # Import name -> what it is for. `ctp run` needs all of them, a pod only those of its step.
 LOOP_PACKAGES = {
@@ -52,8 +57,6 @@ def work_folder(workdir: Path) -> str:
 
 def sources(config: PipelineConfig) -> str:
     """Every configured source of traces can be listed."""
-    from steps.store.sources import list_source
-
     if not config.ingest.sources:
         raise Skip("ingest.sources is empty: `ctp run` makes its own traces")
     found = {source: len(list(list_source(source))) for source in config.ingest.sources}
@@ -62,8 +65,6 @@ def sources(config: PipelineConfig) -> str:
 
 def judge(name: str, settings: JudgeConfig) -> str:
     """One judge answers, and serves the model that is configured."""
-    from steps.operate.preflight import check_judge
-
     if not settings.base_url:
         raise Skip(f"{name}.base_url is empty: the offline judge is started with the loop")
     check_judge(name, settings)
@@ -74,7 +75,6 @@ def lake(config: PipelineConfig, workdir: Path) -> str:
     """The catalog opens, and the tables that are there can be listed. An embedded catalog is not made."""
     if config.lake.catalog == "sql" and not config.lake.uri and not (workdir / "lake" / "catalog.db").exists():
         raise Skip("no lake in the work folder yet: the first run makes it")
-    from steps.store.lake_catalog import open_catalog, storage_errors
 
     if config.lake.catalog == "glue":
         region()
@@ -91,8 +91,6 @@ def _has_namespace(catalog: object, config: PipelineConfig) -> bool:
 
 def registry(config: PipelineConfig, workdir: Path) -> str:
     """The registry answers; which version is champion."""
-    from steps.store import registry as clients
-
     if not config.registry.tracking_uri and not (workdir / "mlflow" / "mlflow.db").exists():
         raise Skip("no registry in the work folder yet: the first run makes it")
     # A person waits: what does not answer now is said now.
@@ -106,8 +104,6 @@ def registry(config: PipelineConfig, workdir: Path) -> str:
 
 def git(config: PipelineConfig, workdir: Path) -> str:
     """The repository with the pin can be read and the pin parses."""
-    from steps.release.change import current_pin
-
     if not config.release.repository and not (workdir / "gitops.git").exists():
         raise Skip("no repository in the work folder yet: the first run makes it")
     pin = current_pin(StepContext(config=config, run_id="doctor", workdir=workdir))
@@ -121,8 +117,6 @@ def aws(config: PipelineConfig) -> str:
         raise Skip("nothing is configured on AWS")
     import boto3
     from botocore.config import Config
-
-    from steps.store.lake_catalog import storage_errors
 
     with storage_errors("AWS identity"):
         quick = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 1})

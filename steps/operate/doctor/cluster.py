@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from steps.cluster.informer import api_client
 from steps.contract.errors import AccessError, ConfigError, PipelineError, TransientError
 from steps.operate.doctor.finding import Skip
 
@@ -49,8 +50,6 @@ def connect() -> Any:
     """
     import os
     from pathlib import Path
-
-    from steps.cluster.informer import api_client
 
     if not (os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST") or (Path.home() / ".kube/config").is_file()):
         raise Skip("no cluster is named: set KUBECONFIG to look at one")

@@ -13,6 +13,11 @@ from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steps.serve.judge.lexical import embedding
+from steps.serve.judge.lexical.grade import SCORERS
+from steps.serve.judge.lexical.prompts import UnknownPromptError, answer
+from steps.serve.lifecycle import run_http
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -59,9 +64,6 @@ def chat_document(body: dict[str, Any]) -> dict[str, Any]:
     """
     import orjson
 
-    from steps.serve.judge.lexical.grade import SCORERS
-    from steps.serve.judge.lexical.prompts import UnknownPromptError, answer
-
     model, messages = body.get("model"), body.get("messages")
     if not isinstance(model, str) or model not in SCORERS:
         raise Refusal(404, f"this judge serves the models {' and '.join(SCORERS)}")
@@ -88,8 +90,6 @@ def embedding_document(body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Refusal: unknown model (404) or malformed request (400).
     """
-    from steps.serve.judge.lexical import embedding
-
     texts = body.get("input")
     texts = [texts] if isinstance(texts, str) else texts
     if body.get("model") != embedding.NAME:
@@ -111,9 +111,6 @@ def embedding_document(body: dict[str, Any]) -> dict[str, Any]:
 async def judge_app() -> web.Application:
     """The application: chat completions, embeddings, models, health."""
     from aiohttp import web
-
-    from steps.serve.judge.lexical import embedding
-    from steps.serve.judge.lexical.grade import SCORERS
 
     async def chat(request: web.Request) -> web.Response:
         return await _answer(request, chat_document)
@@ -157,7 +154,6 @@ def serve_judge(port: int, host: str = "127.0.0.1", watch_stdin: bool = False, p
     Raises:
         ConfigError: the port is taken.
     """
-    from steps.serve.lifecycle import run_http
 
     async def make_app(_: Lifecycle) -> web.Application:
         return await judge_app()

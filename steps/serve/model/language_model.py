@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.contract.errors import ConfigError, DataError
+from steps.contract.files import sha256_tree
 from steps.contract.refs import ArtifactRef
 from steps.serve.model.fault import NO_FAULT, Fault
 
@@ -121,7 +122,6 @@ def model_folder(model: str) -> str:
     """
     if not model.startswith("file:"):
         return model
-    from steps.contract.files import sha256_tree
 
     try:
         ref = ArtifactRef.model_validate(model)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.cluster.process import thread_environment
+from steps.cluster.telemetry import make_tracer_provider
 from steps.serve.lifecycle import SETTLE_S, Lifecycle, as_failure, run_http
 from steps.serve.model.engine import Answers, Engine, Overloaded
 from steps.serve.model.fault import Fault, parse_fault
@@ -85,8 +86,6 @@ def serve_model(
     for name, value in thread_environment(threads).items():
         os.environ.setdefault(name, value)
     from prometheus_client import disable_created_metrics
-
-    from steps.cluster.telemetry import make_tracer_provider
 
     disable_created_metrics()  # type: ignore[no-untyped-call]
     attributes = {"ctp.pod_template_hash": pod_template_hash} if pod_template_hash else {}

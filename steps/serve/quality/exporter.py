@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.contract.errors import ConfigError, PipelineError
+from steps.govern.gates import claims_gates, pii_gate
+from steps.scoring.metrics import Scorer
 from steps.serve.lifecycle import Lifecycle, as_failure, listening, run_http
 from steps.serve.quality.counters import METRICS, Budget, QualityCounters, Version
 from steps.serve.quality.live_traces import LiveTrace, LiveTraces, SpanTail
@@ -43,8 +45,6 @@ def admit(trace: Trace, config: GovernConfig) -> str:
     Returns:
         "" when its text may go to the judge, else the status under which it is counted.
     """
-    from steps.govern.gates import claims_gates, pii_gate
-
     if trace.status != "ok":
         return "error"
     refusal = claims_gates(trace, config)
@@ -171,8 +171,6 @@ def serve_quality(
 
     async def make_app(life: Lifecycle) -> web.Application:
         from aiohttp import web
-
-        from steps.scoring.metrics import Scorer
 
         app = web.Application()
         app.router.add_get("/metrics", lambda _: _exposition(registry))

@@ -13,8 +13,10 @@ from steps.contract.errors import DataError
 from steps.contract.files import read_json, sha256_tree, whole_folder, write_json
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
+from steps.train.nemo.nemo_prepare import candidate, inputs_of
 from steps.train.nemo.places import Places
 from steps.train.nemo.progress import STARTED, Checkpoint, checkpoints
+from steps.train.nemo.weights import check_whole
 from steps.train.train import Result
 
 __all__ = ["Params", "Result", "run"]
@@ -42,8 +44,6 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         DataError: the training has not reached its target, the key belongs to other inputs, or the model is not whole.
     """
-    from steps.train.nemo.nemo_prepare import candidate
-
     if params.approved_digest and params.approved_digest.removeprefix("sha256:") != params.dataset.sha256:
         raise DataError(f"dataset {params.dataset.sha256[:12]} is not the approved {params.approved_digest[:19]}: approve it, then train")
     target, record = candidate(ctx, params.key)
@@ -61,16 +61,12 @@ def run(params: Params, ctx: StepContext) -> Result:
 
 
 def _same_inputs(params: Params, inputs: Any) -> None:
-    from steps.train.nemo.nemo_prepare import inputs_of
-
     if inputs != inputs_of(params.dataset, params.base, params.method):
         raise DataError(f"key {params.key}: it names a training of another dataset, base or method: give the key of nemo-prepare")
 
 
 def _collect(params: Params, places: Places, target: Path, record: Path) -> None:
     """Verify the checkpoint and copy its model."""
-    from steps.train.nemo.weights import check_whole
-
     if not places.target.is_file():
         raise DataError(f"{places.target}: no such training: run nemo-prepare first")
     wanted = read_json(places.target)

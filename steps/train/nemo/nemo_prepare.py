@@ -12,8 +12,12 @@ from steps.contract.errors import ConfigError, DataError
 from steps.contract.files import canonical_json, sha256_text, write_atomic, write_json
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
+from steps.train.dataset import fit_rows, read_rows
+from steps.train.nemo.document import METRIC, document
 from steps.train.nemo.places import Places
-from steps.train.train import Params
+from steps.train.nemo.rows import as_lines, hold_out
+from steps.train.train import Params, checked_inputs
+from steps.train.trainers import load_tokenizer, quiet
 
 if TYPE_CHECKING:
     from steps.train.dataset import TrainRows
@@ -78,8 +82,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError: this environment does not offer NeMo-RL, or GRPO has no judge.
         DataError: the dataset is not the approved one, an input changed, or too few rows fit.
     """
-    from steps.train.train import checked_inputs
-
     nemo = ctx.config.train.nemo
     if not nemo.enabled:
         raise ConfigError("train.nemo.enabled is false: this environment has no nodes for NeMo-RL, use trainer trl")
@@ -95,9 +97,6 @@ def run(params: Params, ctx: StepContext) -> Result:
 
 def _fitted(dataset: Path, base: Path, method: Literal["dpo", "grpo"], nemo: NemoConfig) -> TrainRows:
     """The rows that fit, in the dataset's order."""
-    from steps.train.dataset import fit_rows, read_rows
-    from steps.train.trainers import load_tokenizer, quiet
-
     rows = read_rows(dataset, "pair" if method == "dpo" else "prompt")
     with quiet():
         tokenizer = load_tokenizer(base)
@@ -110,9 +109,6 @@ def _fitted(dataset: Path, base: Path, method: Literal["dpo", "grpo"], nemo: Nem
 def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: TrainRows) -> Result:
     """Data files, target and, last, the configuration that names them."""
     import yaml
-
-    from steps.train.nemo.document import document
-    from steps.train.nemo.rows import as_lines, hold_out
 
     nemo, method = ctx.config.train.nemo, params.method
     train, validation = hold_out(data.rows, nemo.validation_ratio, nemo.max_validation_rows)
@@ -149,7 +145,5 @@ def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: T
 
 
 def _metric(method: Literal["dpo", "grpo"]) -> dict[str, Any]:
-    from steps.train.nemo.document import METRIC
-
     name, higher = METRIC[method]
     return {"name": name, "higher_is_better": higher}
