@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from hera.workflows import DAG, CronWorkflow, Parameter, Task, WorkflowTemplate
 from hera.workflows import models as m
 
+from steps.contract import nodes
+from steps.contract.nodes import Workflow
 from workflows import resources
-from workflows.cost_metrics import OF_A_MONTH, OF_A_RUN, add_metrics
 from workflows.environment import Environment, Schedule
-from workflows.templates import gauge, kebab, labels, step_template, workflow_param
+from workflows.graph import Graph, Templates
+from workflows.model_servers import server_urls
+from workflows.rayjob_wait import SUBMIT, clean_up_template
+from workflows.templates import gauge, kebab, labels, workflow_param
 
 ON_EXIT = "on-exit"
 WEEK_S = 7 * 86400
@@ -19,48 +23,40 @@ WEEK_S = 7 * 86400
 STARTED = "{{workflow.creationTimestamp.s}}"
 
 
-def workflow_template(
-    env: Environment,
-    name: str,
-    description: str,
-    tasks: Sequence[Task],
-    templates: Sequence[Any],
-    parameters: Sequence[Parameter] = (),
-    *,
-    metered: bool = True,
-    recorded: bool = True,
-    clean_up: Sequence[Any] = (),
-) -> WorkflowTemplate:
-    """One WorkflowTemplate whose entrypoint `main` is the DAG of `tasks`.
+# What the orchestrator itself knows about a run.
+OF_THE_RUN = {
+    "workflow": "{{workflow.name}}",
+    "status": "{{workflow.status}}",
+    "duration_s": "{{workflow.duration}}",
+    "failures": "{{workflow.failures}}",
+    # Where the exit handler reads the Workflow to meter its pods.
+    "namespace": "{{workflow.namespace}}",
+}
 
-    Args:
-        env: the environment.
-        name: of the WorkflowTemplate.
-        description: what it does, shown in the user interface.
-        tasks: of the DAG.
-        templates: what they run.
-        parameters: of the workflow, beside `config`.
-        metered: its cost goes on record at its end.
-        recorded: its success does, too; its failure always does.
-        clean_up: templates that the exit handler runs first, unless the workflow succeeded.
-    """
-    flows = env.workflows
-    names = [template.name for template in templates]
-    if len(names) != len(set(names)):
-        raise ValueError(f"{name}: a template stands twice in {names}")
+
+def workflow_template(env: Environment, workflow: Workflow) -> WorkflowTemplate:
+    """One WorkflowTemplate whose entrypoint `main` is the DAG of the workflow's nodes."""
+    flows, name = env.workflows, workflow.name
+    known = OF_THE_RUN | server_urls(env)
+    metered = workflow.records == "always"
+    if not metered:
+        known["namespace"] = ""
+
+    def of_run(item: str) -> str:
+        return known[item] if item in known else workflow_param(kebab(item))
+
+    templates = Templates(env, name, counted=metered)
+    tasks = Graph(workflow.at("argo"), templates, {"run": of_run}, workflow.stands_for).build()
+    exit_templates = _exit_templates(workflow, templates, of_run)
     return WorkflowTemplate(
         name=name,
         namespace=flows.namespace,
         labels=labels("workflow"),
-        annotations={"workflows.argoproj.io/description": description, "workflows.argoproj.io/title": name},
+        annotations={"workflows.argoproj.io/description": workflow.description, "workflows.argoproj.io/title": name},
         entrypoint="main",
         on_exit=ON_EXIT,
-        arguments=[*parameters, _config_parameter(env)],
-        templates=[
-            DAG(name="main", tasks=list(tasks)),
-            *templates,
-            *_exit_templates(env, name, clean_up, metered=metered, recorded=recorded),
-        ],
+        arguments=[*(_parameter(env, item) for item in workflow.parameters), _config_parameter(env)],
+        templates=[DAG(name="main", tasks=tasks), *exit_templates, *templates.found.values()],
         parallelism=flows.parallelism.workflow,
         service_account_name=resources.service_account("workflow"),
         security_context=resources.pod_security(env),
@@ -76,31 +72,39 @@ def workflow_template(
     )
 
 
+def _parameter(env: Environment, item: nodes.Parameter) -> Parameter:
+    """A workflow's parameter; a value outside its enumeration is refused at submission."""
+    options = [option for option in item.options if env.offers(item.requires.get(option, ""))]
+    value = _text(getattr(env.workflows.given, item.setting)) if item.setting else item.default
+    # Without a value submission fails, and a value of null would be one.
+    default = {} if value is None else {"value": value}
+    return Parameter(name=kebab(item.name), enum=options or None, description=item.description, **default)
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _config_parameter(env: Environment) -> Parameter:
     maps = list(env.workflows.config_maps)
     return Parameter(name="config", value=maps[0], enum=maps, description="ConfigMap whose key config.yaml is the pipeline's configuration")
 
 
-def _exit_templates(env: Environment, name: str, clean_up: Sequence[Any], *, metered: bool, recorded: bool) -> list[Any]:
+def _exit_templates(workflow: Workflow, templates: Templates, of_run: Callable[[str], str]) -> list[Any]:
     """The exit handler, which runs however the workflow ended."""
-    arguments = {
-        "workflow": "{{workflow.name}}",
-        "status": "{{workflow.status}}",
-        "duration_s": "{{workflow.duration}}",
-        "failures": "{{workflow.failures}}",
-        # Where the step reads the Workflow to meter its pods.
-        "namespace": "{{workflow.namespace}}" if metered else "",
-    }
+    if workflow.exit is None:
+        return []
     unless = "'{{workflow.status}}' != 'Succeeded'"
-    given = {kebab(key): value for key, value in arguments.items()}
-    task = Task(name="record-outcome", template="record-outcome", arguments=given, when=None if recorded else unless)
-    record = step_template(env, "record-outcome", tuple(arguments))
-    if metered:
-        add_metrics(record, OF_A_RUN, when="metered", workflow=name)
-        add_metrics(record, OF_A_MONTH, when="metered")
-    # Beside the record, not before it: neither failing keeps the other from running.
-    cleaning = [Task(name=template.name, template=template.name, when=unless) for template in clean_up]
-    return [DAG(name=ON_EXIT, tasks=[task, *cleaning]), record, *clean_up]
+    step = templates.step(workflow.exit.step, tuple(workflow.exit.inputs))
+    arguments = {kebab(key): of_run(source.partition(".")[2]) for key, source in workflow.exit.inputs.items()}
+    record = Task(name=workflow.exit.name, template=step, arguments=arguments, when=None if workflow.records == "always" else unless)
+    cleaning: list[Task] = []
+    if SUBMIT in templates.found:
+        clean_up = clean_up_template(templates.env)
+        templates.add(clean_up)
+        # Beside the record, not before it: neither failing keeps the other from running.
+        cleaning = [Task(name=str(clean_up.name), template=str(clean_up.name), when=unless)]
+    return [DAG(name=ON_EXIT, tasks=[record, *cleaning])]
 
 
 def _artifact_gc() -> m.WorkflowLevelArtifactGC:

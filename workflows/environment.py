@@ -77,7 +77,7 @@ class ComputeClasses(Frozen):
         node_selector={"ctp.dev/pool": "train"},
         tolerations=(Toleration(key="nvidia.com/gpu"),),
     )
-    # The GPUs are those of the two servers beside it (`workflows.gate_servers`); without these it needs its own.
+    # The GPUs are those of the two servers beside it (`workflows.model_servers`); without these it needs its own.
     gate: Compute = Compute(
         cpu="4",
         cpu_limit="8",
@@ -294,6 +294,13 @@ class Environment:
     workflows: Workflows
     pipeline: PipelineConfig
     serving: Serving
+
+    def offers(self, key: str) -> bool:
+        """Whether a key of the configuration is true; the empty key always is."""
+        value: Any = self.pipeline
+        for part in key.split(".") if key else ():
+            value = getattr(value, part)
+        return bool(value)
 
     @property
     def offers_nemo(self) -> bool:

@@ -27,7 +27,7 @@ SHM = "/dev/shm"  # noqa: S108
 WORKER_PORTS = {"min-worker-port": "10002", "max-worker-port": "11000"}
 
 
-def manifest(env: Environment) -> str:
+def manifest(env: Environment, account: str) -> str:
     """The RayJob as text, with Argo's variables in it.
 
     The only variable in `entrypoint`, which Ray gives to a shell, is the key: 16 hex digits that
@@ -40,7 +40,7 @@ def manifest(env: Environment) -> str:
     body = {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",
-        "metadata": {"name": NAME, "namespace": env.workflows.namespace, "labels": labels("train") | queue},
+        "metadata": {"name": NAME, "namespace": env.workflows.namespace, "labels": labels(account) | queue},
         "spec": {
             "entrypoint": f"{PYTHON} -u -m steps.train.nemo.launch {FOLDER}/{input_param('key')}",
             # A submitter's pod would stand outside of what Kueue admits together.
@@ -51,7 +51,7 @@ def manifest(env: Environment) -> str:
             "preRunningDeadlineSeconds": nemo.pending_s,
             # Every further attempt is a new RayCluster that goes on from the last checkpoint.
             "backoffLimit": nemo.attempts - 1,
-            "rayClusterSpec": _cluster(env),
+            "rayClusterSpec": _cluster(env, account),
         },
     }
     return str(yaml.safe_dump(body, sort_keys=False, width=10_000))
@@ -63,7 +63,7 @@ def reference(env: Environment) -> str:
     return str(yaml.safe_dump({"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": metadata}, sort_keys=False))
 
 
-def _cluster(env: Environment) -> dict[str, Any]:
+def _cluster(env: Environment, account: str) -> dict[str, Any]:
     sizes, nemo = env.pipeline.train.nemo, env.workflows.nemo
     workers = {
         "groupName": "gpu",
@@ -71,23 +71,23 @@ def _cluster(env: Environment) -> dict[str, Any]:
         "minReplicas": sizes.nodes,
         "maxReplicas": sizes.nodes,
         "rayStartParams": {"num-gpus": str(sizes.gpus_per_node), **WORKER_PORTS},
-        "template": _pod(env, nemo.worker, "gpu", sizes.gpus_per_node),
+        "template": _pod(env, account, nemo.worker, "gpu", sizes.gpus_per_node),
     }
     # no-monitor: without an autoscaler to serve, Ray's monitor would take workers for superfluous.
     start = {"dashboard-host": "0.0.0.0", "num-gpus": "0", "no-monitor": "true", **WORKER_PORTS}  # noqa: S104
     return {
         "rayVersion": nemo.ray_version,
         "enableInTreeAutoscaling": False,
-        "headGroupSpec": {"rayStartParams": start, "template": _pod(env, nemo.head, "head", 0)},
+        "headGroupSpec": {"rayStartParams": start, "template": _pod(env, account, nemo.head, "head", 0)},
         "workerGroupSpecs": [workers],
     }
 
 
-def _pod(env: Environment, node: RayNode, role: str, gpus: int) -> dict[str, Any]:
+def _pod(env: Environment, account: str, node: RayNode, role: str, gpus: int) -> dict[str, Any]:
     """A pod template. KubeRay copies the container's security context to the init container that it adds."""
     nemo = env.workflows.nemo
     spec: dict[str, Any] = {
-        "serviceAccountName": resources.service_account("train"),
+        "serviceAccountName": resources.service_account(account),
         # Neither Ray nor the training asks the API server anything.
         "automountServiceAccountToken": False,
         "restartPolicy": "Never",
@@ -95,7 +95,7 @@ def _pod(env: Environment, node: RayNode, role: str, gpus: int) -> dict[str, Any
         "nodeSelector": dict(node.node_selector),
         "tolerations": [item.model_dump(exclude_none=True) for item in node.tolerations],
         "containers": [_container(env, node, role, gpus)],
-        "volumes": _volumes(env, node),
+        "volumes": _volumes(env, account, node),
     }
     if nemo.priority_class:
         spec["priorityClassName"] = nemo.priority_class
@@ -105,7 +105,7 @@ def _pod(env: Environment, node: RayNode, role: str, gpus: int) -> dict[str, Any
     return {
         "metadata": {
             # Without app.kubernetes.io/name: by it, as KubeRay sets it, the head's Service finds the head.
-            "labels": {name: value for name, value in labels("train").items() if name != NAME_LABEL} | {"ctp.dev/ray": role},
+            "labels": {name: value for name, value in labels(account).items() if name != NAME_LABEL} | {"ctp.dev/ray": role},
             "annotations": {"karpenter.sh/do-not-disrupt": "true"},
         },
         "spec": spec,
@@ -152,10 +152,10 @@ def _environment(env: Environment) -> dict[str, str]:
     }
 
 
-def _volumes(env: Environment, node: RayNode) -> list[dict[str, Any]]:
+def _volumes(env: Environment, account: str, node: RayNode) -> list[dict[str, Any]]:
     return [
         {"name": "config", "configMap": {"name": workflow_param("config")}},
-        {"name": "secrets", "secret": {"secretName": resources.service_account("train"), "optional": True, "defaultMode": 0o440}},
+        {"name": "secrets", "secret": {"secretName": resources.service_account(account), "optional": True, "defaultMode": 0o440}},
         {"name": "data", "persistentVolumeClaim": {"claimName": env.workflows.claim}},
         {"name": "tmp", "emptyDir": {"sizeLimit": node.scratch}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": node.shm}},

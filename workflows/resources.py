@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, NamedTuple
 
 from hera.workflows import RetryStrategy
 from hera.workflows import models as m
@@ -18,62 +17,22 @@ WORKDIR = "/data/ctp"
 RESULT_FILE = "/tmp/ctp/result.json"  # noqa: S108 - an emptyDir of the pod's own
 OUTPUTS = "/tmp/ctp/outputs"  # noqa: S108
 
-Duty = Literal["workflow", "ingest", "label", "train", "launch", "gate", "registry", "release", "maintenance", "erase"]
-Kind = Literal["control", "data", "judge", "train", "gate", "registry", "nemo"]
+
+def service_account(account: str) -> str:
+    """Full name of a service account."""
+    return f"ctp-{account}"
 
 
-class Role(NamedTuple):
-    """Whose account a step runs under, and what kind of machine it needs."""
-
-    duty: Duty
-    kind: Kind
-
-
-# Every step that a workflow may run. A step that is missing here cannot be rendered.
-ROLES: dict[str, Role] = {
-    "check-params": Role("workflow", "control"),
-    "resolve": Role("registry", "registry"),
-    "ingest": Role("ingest", "control"),
-    "backfill": Role("ingest", "control"),
-    "govern-shard": Role("ingest", "data"),
-    "govern-commit": Role("ingest", "data"),
-    "label-plan": Role("label", "data"),
-    "label-shard": Role("label", "judge"),
-    "label-commit": Role("label", "data"),
-    "backtest": Role("label", "judge"),
-    "curate": Role("label", "data"),
-    "estimate": Role("workflow", "control"),
-    "approve": Role("workflow", "registry"),
-    "reject": Role("workflow", "control"),
-    "train": Role("train", "train"),
-    "nemo-prepare": Role("train", "nemo"),
-    "nemo-collect": Role("train", "nemo"),
-    "gate": Role("gate", "gate"),
-    "register": Role("registry", "registry"),
-    "release": Role("release", "registry"),
-    "reconcile": Role("release", "registry"),
-    "maintain": Role("maintenance", "data"),
-    "erase": Role("erase", "data"),
-    "record-outcome": Role("workflow", "control"),
-    "cost-review": Role("workflow", "registry"),
-}
-
-
-def service_account(duty: Duty) -> str:
-    """Name of the ServiceAccount of one duty."""
-    return f"ctp-{duty}"
-
-
-def compute_of(env: Environment, kind: Kind) -> Compute:
-    """The environment's numbers for one kind of work."""
-    compute: Compute = getattr(env.workflows.compute, kind)
+def compute_of(env: Environment, name: str) -> Compute:
+    """The environment's numbers for one compute class."""
+    compute: Compute = getattr(env.workflows.compute, name)
     return compute
 
 
-def image_of(env: Environment, kind: Kind) -> str:
-    """Training and gate load models or tokenizers: they need the image that holds torch."""
+def image_of(env: Environment, *, model: bool) -> str:
+    """The image of a step; what loads models or tokenizers needs the one that holds torch."""
     flows = env.workflows
-    return (flows.train_image or flows.image) if kind in ("train", "gate", "nemo") else flows.image
+    return (flows.train_image or flows.image) if model else flows.image
 
 
 def requirements(compute: Compute) -> m.ResourceRequirements:
@@ -135,11 +94,11 @@ def shared_volumes(env: Environment, config_map: str) -> list[m.Volume]:
     ]
 
 
-def own_volumes(compute: Compute, duty: Duty) -> list[m.Volume]:
-    """Volumes of one template: scratch space, shared memory, and the secrets of its duty if there are any."""
+def own_volumes(compute: Compute, account: str) -> list[m.Volume]:
+    """Volumes of one template: scratch space, shared memory, and the secrets of its service account if there are any."""
     volumes = [
         m.Volume(name="tmp", empty_dir=m.EmptyDirVolumeSource(size_limit=m.Quantity(root=compute.scratch))),
-        m.Volume(name="secrets", secret=m.SecretVolumeSource(secret_name=service_account(duty), optional=True, default_mode=0o440)),
+        m.Volume(name="secrets", secret=m.SecretVolumeSource(secret_name=service_account(account), optional=True, default_mode=0o440)),
     ]
     if compute.shm:
         volumes.append(m.Volume(name="shm", empty_dir=m.EmptyDirVolumeSource(medium="Memory", size_limit=m.Quantity(root=compute.shm))))

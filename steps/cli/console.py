@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from steps.contract.errors import DataError
+from steps.contract.pipeline import RECONCILE
 
 if TYPE_CHECKING:
     from steps.contract.config import PipelineConfig
@@ -65,7 +66,7 @@ def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None
             "method": run.method,
             "seed": run.seed,
             "stages_done": list(run.results),
-            "champion": run.results.get("settle", run.results.get("world", {})).get("champion", ""),
+            "champion": run.results.get(RECONCILE.name, run.results.get("world", {})).get("champion", ""),
         }
         for run in runs
     ]
@@ -110,6 +111,7 @@ def show_report(workdir: Path, run_id: str, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
+    from steps.laptop.report.record import read_report
     from steps.laptop.summary import print_summary
 
-    print_summary(Console(), json.loads(text), path.with_suffix(".html"))
+    print_summary(Console(), read_report(path), path.with_suffix(".html"))

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -72,15 +72,68 @@ class StepContext:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A number of a step's result that an orchestrator shows when the step has succeeded.
+
+    Attributes:
+        name: of the metric, without the orchestrator's prefix.
+        field: of the result.
+        help: what it is.
+        labels: fixed labels.
+        kind: a gauge is set, a counter grows by the field.
+        when: a boolean field of the result that must be true besides; empty: none.
+        by_workflow: it carries the workflow's name as a label.
+    """
+
+    name: str
+    field: str
+    help: str
+    labels: tuple[tuple[str, str], ...] = ()
+    kind: Literal["gauge", "counter"] = "gauge"
+    when: str = ""
+    by_workflow: bool = False
+
+
+@dataclass(frozen=True)
 class StepSpec:
     """A step by name. `module` holds `Params`, `Result` and `run(params, ctx)`.
 
     The module is a string so that listing and rendering never import a step.
+
+    Attributes:
+        name: of the step and of its template.
+        module: where it is defined.
+        summary: what it does.
+        account: the service account that it runs under, without the prefix; empty: no workflow runs it.
+        compute: the compute class of its pod.
+        model_image: it loads models or tokenizers and needs the image that holds torch.
+        model_servers: both models are served beside it, where users are served by vLLM.
+        outputs: fields of its result that other nodes, people or metrics read. The whole result may hold a training
+            curve or examples with text: it stays in its file, and in the artifact repository where there is one.
+        rows: the output that counts rows.
+        mutex: held while it works, across all workflows; empty: none.
+        retried: another attempt can help.
+        metrics: shown besides duration, attempts and rows; their fields are outputs too.
     """
 
     name: str
     module: str
     summary: str
+    account: str = ""
+    compute: str = "control"
+    model_image: bool = False
+    model_servers: bool = False
+    outputs: tuple[str, ...] = ()
+    rows: str = ""
+    mutex: str = ""
+    retried: bool = True
+    metrics: tuple[Metric, ...] = ()
+
+    @property
+    def all_outputs(self) -> tuple[str, ...]:
+        """Outputs, and the fields that are one only because a metric shows them."""
+        shown = (name for item in self.metrics for name in (item.when, item.field) if name)
+        return tuple(dict.fromkeys((*self.outputs, *shown)))
 
     def load(self) -> tuple[type[BaseModel], type[BaseModel], Callable[[Any, StepContext], Any]]:
         """Import the step: (Params, Result, run)."""

@@ -1,17 +1,11 @@
-"""One unit through the gates: read, assemble, decide, commit.
-
-Nothing with text touches the disk before the last gate has passed it. The commits replace the
-unit's own batch in a fixed order (quarantine, ledger, traces, then the record that the unit is
-done), so that a run killed anywhere and started again loses nothing and repeats nothing.
-"""
+"""One unit through the gates: read, assemble, decide. Nothing with text touches the disk before the last gate has passed it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from steps.chat.assemble import assemble
@@ -22,7 +16,7 @@ from steps.contract.config import GovernConfig
 from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
 from steps.govern.identity import keyed_hash, safe_id
 from steps.govern.pii import suspicious
-from steps.govern.rows import ledger_row, limit_models, quarantine_row, to_table, trace_row
+from steps.govern.rows import ledger_row, limit_models, trace_row
 from steps.store.lake_rows import row_filter
 from steps.store.units import UNIT_STAGE, Unit
 
@@ -148,67 +142,21 @@ def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, known: set
     limit_models(outcome.traces)
 
 
-def _not_yet(lake: Lake, table: str, rows: list[dict[str, Any]], key: tuple[str, ...], batch: str) -> list[dict[str, Any]]:
-    """Rows whose key no other batch holds: a file that grew brings its old entries again."""
-    if not rows:
-        return rows
-    stored = lake.among(table, key, [row[key[0]] for row in rows], ~row_filter({"ingest_batch": batch}))
-    known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True))
-    return [row for row in rows if tuple(row[name] for name in key) not in known]
-
-
-def _has_batch(lake: Lake, table: str, batch: str) -> bool:
-    return bool(lake.scan(table, ("ingest_batch",), {"ingest_batch": batch}).num_rows)
-
-
 def _column(table: pa.Table, name: str) -> set[str]:
     return set(table.column(name).to_pylist())
 
 
-def commit(lake: Lake, unit: Unit, outcome: Outcome, run_id: str) -> None:
-    """Commit a unit's rows and then the record that it is done; complete the counts.
-
-    Raises:
-        TransientError: other writers won every race.
-    """
-    now = datetime.now(UTC)
-    put = partial(lake.replace_batch, batch_column="ingest_batch", batch_id=unit.id, run_id=run_id, watermarks={"unit": unit.id})
-    quarantine = _not_yet(
-        lake, "quarantine", [quarantine_row(place, now) for place in outcome.quarantine], ("source_uri", "offset", "reason"), unit.id
-    )
-    if quarantine or _has_batch(lake, "quarantine", unit.id):
-        put("quarantine", to_table("quarantine", quarantine))
-    ledger = _not_yet(lake, "gate_ledger", outcome.ledger, ("trace_id", "gate", "rule"), unit.id)
-    if ledger or _has_batch(lake, "gate_ledger", unit.id):
-        put("gate_ledger", to_table("gate_ledger", ledger))
-    put("traces", to_table("traces", outcome.traces), unique_by="trace_id")
-    late = bury_erased(lake, (unit.id,), run_id)
-    counts = outcome.counts
-    counts.written = lake.scan("traces", ("trace_id",), {"ingest_batch": unit.id}).num_rows
-    counts.by_gate["consent"] += late
-    counts.duplicates += len(outcome.traces) - counts.written - late
-    counts.quarantined = len(outcome.quarantine)
-    counts.read += counts.quarantined
-    payload = {
-        "unit": unit.id,
-        "shard": unit.shard,
-        "shards": unit.shards,
-        "sha256": [item.sha256 for item in unit.files],
-        "counts": asdict(counts),
-    }
-    lake.append_run_record(run_id, UNIT_STAGE, payload, key=f"{UNIT_STAGE}:{unit.id}")
-
-
-def gated(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, *, nearby: bool = False) -> Outcome:
+def gate_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes) -> Outcome:
     """Read one unit and send it through the gates; commit nothing.
+
+    Stored traces are looked up on the unit's own days only, so that not every shard reads the ids of the whole lake;
+    the commit looks on all days.
 
     Args:
         unit: the unit.
         lake: where stored traces are looked up.
         config: what the gates allow.
         key: hashes users.
-        nearby: look traces up on their own days only, so that not every shard reads the ids of the whole lake.
-            Whoever commits must look on all days then.
 
     Raises:
         DataError: a file changed since it was planned, or is gone.
@@ -216,7 +164,7 @@ def gated(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, *, nearby: b
     outcome = Outcome()
     traces = _assembled(unit, outcome)
     others = ~row_filter({"ingest_batch": unit.id})
-    where = others & row_filter({"date": {trace.ts.date().isoformat() for trace in traces}}) if nearby else others
+    where = others & row_filter({"date": {trace.ts.date().isoformat() for trace in traces}})
     known = _column(lake.among("traces", ("trace_id",), [safe_id(key, trace.trace_id) for trace in traces], where), "trace_id")
     decide(traces, config, key, known, erased_users(lake), outcome)
     return outcome
@@ -227,11 +175,11 @@ def erased_users(lake: Lake) -> set[str]:
     return _column(lake.scan("erasures", ("user_hash",)), "user_hash")
 
 
-def bury_erased(lake: Lake, batches: tuple[str, ...], run_id: str) -> int:
+def drop_erased(lake: Lake, batches: tuple[str, ...], run_id: str) -> int:
     """Delete what was committed for users erased meanwhile; how many rows.
 
-    Erasure records the user first and deletes then; committing writes first and looks then.
-    Whichever of two that overlap is later sees the other.
+    Erasure records the user before it deletes, and a commit writes before it looks: of two that overlap, the later
+    one sees what the earlier one did.
     """
     erased = erased_users(lake)
     if not erased:
@@ -240,18 +188,6 @@ def bury_erased(lake: Lake, batches: tuple[str, ...], run_id: str) -> int:
     if late:
         lake.delete_for_good("traces", {"ingest_batch": batches, "user_hash": erased}, run_id=run_id)
     return late
-
-
-def govern_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes, run_id: str) -> Counts:
-    """Take one unit through the gates into the lake.
-
-    Raises:
-        DataError: a file changed since it was planned, or is gone; nothing is committed.
-        TransientError: other writers won every race.
-    """
-    outcome = gated(unit, lake, config, key)
-    commit(lake, unit, outcome, run_id)
-    return outcome.counts
 
 
 def finished(lake: Lake) -> dict[str, Counts]:

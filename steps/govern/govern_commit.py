@@ -1,12 +1,30 @@
-"""Step `govern-commit`: what all shards wrote becomes visible, one commit a table."""
+"""Step `govern-commit`: what the shards of many units wrote becomes visible, one commit a table."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from steps.contract.refs import ArtifactRef, FromJson, Frozen
+from steps.contract.errors import DataError, UsageError
+from steps.contract.files import canonical_json
+from steps.contract.refs import ArtifactRef, FromJson, Frozen, TableRef
 from steps.contract.spec import StepContext
-from steps.govern.govern import Result as Result
+from steps.govern.batch import Counts, drop_erased, erased_users, finished
+from steps.govern.manifest import Manifest, delete_manifests, read_manifest
+from steps.govern.rows import to_table
+from steps.store.lake import open_lake
+from steps.store.lake_maintenance import delete_paths, plain
+from steps.store.lake_rows import among, row_filter
+from steps.store.unit_plan import read_plan
+from steps.store.units import UNIT_STAGE
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from steps.store.lake import Lake
 
 
 class Params(Frozen):
@@ -21,13 +39,271 @@ class Params(Frozen):
     plan: ArtifactRef | None = None
 
 
+class Result(Frozen):
+    """What became of the units; units that were done before count with what they gave then.
+
+    `read == written + quarantined + stopped + duplicates`.
+
+    Attributes:
+        traces: the traces table after the last commit.
+        read: traces, plus lines, rows and span groups that gave none.
+        spans: spans and observations read.
+        written: traces committed.
+        quarantined: lines, rows and span groups that gave no trace.
+        duplicates: traces that were in the lake already.
+        stopped: traces that a gate stopped; the sum of `by_gate`.
+        masked: traces written with something masked.
+        by_gate: traces stopped by each gate: pii, consent, region, confidentiality.
+        stopped_pii: the same one by one, for metrics.
+        stopped_consent: likewise.
+        stopped_region: likewise.
+        stopped_confidentiality: likewise.
+        snapshot_id: snapshot of `traces`; 0 when nothing was ever written.
+    """
+
+    traces: TableRef
+    read: int
+    spans: int
+    written: int
+    quarantined: int
+    duplicates: int
+    stopped: int
+    masked: int
+    by_gate: dict[str, int]
+    stopped_pii: int = 0
+    stopped_consent: int = 0
+    stopped_region: int = 0
+    stopped_confidentiality: int = 0
+    snapshot_id: int
+
+
+@dataclass
+class Resolved:
+    """A unit whose traces are sorted out against all others.
+
+    Attributes:
+        drop: trace ids that its data files hold and the table must not.
+        kept: rows that stay.
+    """
+
+    manifest: Manifest
+    drop: set[str] = field(default_factory=set)
+    kept: int = 0
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
 def run(params: Params, ctx: StepContext) -> Result:
-    """Commit every unit that is not committed yet; the same tables as the step `govern` makes.
+    """Commit every unit that is not committed yet.
+
+    The tables end up as if the units had been committed one after another: a trace that two units hold belongs to the
+    earlier one, and a user erased meanwhile does not come back. Order of the commits: quarantine, ledger, traces, then the
+    records that the units are done.
 
     Raises:
         DataError: a shard is missing, or one of its files is not what its manifest says.
         TransientError: the lake does not answer or other writers won every race.
     """
-    from steps.govern.committer import commit_shards
+    with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("committing", unit="units") as task:
+        done = finished(lake)
+        unit_ids = _unit_ids(params)
+        waiting = _waiting(params, ctx, unit_ids, done)
+        if waiting:
+            done |= _commit(lake, waiting, ctx.run_id)
+        task.advance(len(waiting))
+        traces = lake.current("traces")
+    for unit_id in unit_ids:
+        delete_manifests(ctx.artifacts, unit_id)
+    total = Counts()
+    for unit_id in unit_ids:
+        total.add(done[unit_id])
+    return result_of(total, traces)
 
-    return commit_shards(params, ctx)
+
+def _unit_ids(params: Params) -> list[str]:
+    """Units in the order of the plan; a manifest's folder is named after its unit."""
+    if params.plan is not None:
+        return [unit.id for unit in read_plan(params.plan)]
+    if not params.shards:
+        raise UsageError("nothing to commit is named: give --shards (a JSON list of manifests) or --plan")
+    return list(dict.fromkeys(Path(shard.local_path()).parent.name for shard in params.shards))
+
+
+def _waiting(params: Params, ctx: StepContext, unit_ids: list[str], done: dict[str, Counts]) -> list[Manifest]:
+    """Manifests of the units that are not committed.
+
+    Raises:
+        DataError: a unit has no manifest, or one of another unit.
+    """
+    named = {Path(shard.local_path()).parent.name: shard for shard in params.shards}
+    waiting = []
+    for unit_id in unit_ids:
+        if unit_id in done:
+            continue
+        shard = named.get(unit_id)
+        manifest = read_manifest(ctx.artifacts, unit_id, shard.sha256 if shard else "")
+        if manifest.unit.id != unit_id or manifest.done:
+            raise DataError(f"unit {unit_id}: its manifest does not fit it: run govern-shard for it again")
+        waiting.append(manifest)
+    return waiting
+
+
+def _commit(lake: Lake, waiting: list[Manifest], run_id: str) -> dict[str, Counts]:
+    """Commit table by table; the counts of every unit."""
+    batches = tuple(manifest.unit.id for manifest in waiting)
+    ours, others = _ids(lake, waiting), ~row_filter({"ingest_batch": batches})
+    before = lake.current("traces").snapshot_id
+    known = _known(lake.among("traces", ("trace_id",), ours, others))
+    resolved = _resolve(lake, waiting, known)
+    quarantine = [[entry.model_dump() for entry in unit.manifest.quarantine] for unit in resolved]
+    _put(lake, "quarantine", batches, quarantine, ("source_uri", "offset", "reason"), run_id)
+    _put(lake, "gate_ledger", batches, [unit.ledger for unit in resolved], ("trace_id", "gate", "rule"), run_id)
+
+    adopted: list[str] = []
+    against = known
+
+    def choose(opened: Table) -> list[str]:
+        nonlocal against
+        snapshot = opened.current_snapshot()
+        stored = known
+        if snapshot is not None and snapshot.snapshot_id != before:
+            stored = _known(among(opened.scan(row_filter=others, selected_fields=("trace_id",)), "trace_id", ours))
+        if stored != against:
+            resolved[:], against = _resolve(lake, waiting, stored), stored
+        adopted[:] = [path for unit in resolved for path in _files(lake, unit)]
+        return adopted
+
+    lake.adopt_files("traces", choose, "ingest_batch", batches, run_id=run_id)
+    late = drop_erased(lake, batches, run_id)
+    if late:
+        resolved[-1].counts.by_gate["consent"] += late
+        resolved[-1].counts.written -= late
+    _record(lake, resolved, run_id)
+    _delete_unused(lake, waiting, adopted)
+    return {unit.manifest.unit.id: unit.counts for unit in resolved}
+
+
+def _ids(lake: Lake, waiting: list[Manifest]) -> set[str]:
+    """Ids of all traces that wait or were stopped: what other batches hold besides them matters to nobody here.
+
+    Raises:
+        DataError: before the first commit, when a staged file is gone or not as written.
+    """
+    ids: set[str] = set()
+    for manifest in waiting:
+        ids |= {entry.trace_id for entry in manifest.ledger}
+        rows = lake.read_files("traces", [file.path for file in manifest.files], ("trace_id",))
+        for file, table in zip(manifest.files, rows, strict=True):
+            if table.num_rows != file.rows:
+                raise DataError(f"{file.path}: {table.num_rows} rows, its manifest says {file.rows}: run the shard again")
+            ids |= _known(table)
+    return ids
+
+
+def _known(rows: Any) -> set[str]:
+    return set(rows.column("trace_id").to_pylist())
+
+
+def _resolve(lake: Lake, waiting: list[Manifest], known: set[str]) -> list[Resolved]:
+    """Sort out the units in their order."""
+    erased, taken = erased_users(lake), set(known)
+    result = []
+    for manifest in waiting:
+        unit = _resolve_unit(lake, manifest, taken, erased)
+        result.append(unit)
+    return result
+
+
+def _resolve_unit(lake: Lake, manifest: Manifest, taken: set[str], erased: set[str]) -> Resolved:
+    """One unit against the traces that are taken; what it keeps is taken then."""
+    unit = Resolved(manifest, counts=Counts(**{**manifest.counts, "by_gate": dict(manifest.counts["by_gate"])}))
+    now = datetime.now(UTC)
+    ids: dict[str, str] = {}
+    for rows in lake.read_files("traces", [file.path for file in manifest.files], ("trace_id", "user_hash")):
+        ids |= dict(zip(rows.column("trace_id").to_pylist(), rows.column("user_hash").to_pylist(), strict=True))
+    stopped = {entry.trace_id for entry in manifest.ledger if entry.action == "stopped"}
+    repeated = (ids.keys() | stopped) & taken
+    erased_ids = {trace_id for trace_id, user in ids.items() if user in erased} - repeated
+    unit.drop = (repeated & ids.keys()) | erased_ids
+    unit.kept = len(ids) - len(unit.drop)
+    unit.ledger = [entry.model_dump() for entry in manifest.ledger if entry.trace_id not in repeated | erased_ids]
+    for entry in manifest.ledger:
+        if entry.action == "stopped" and entry.trace_id in repeated:
+            unit.counts.by_gate[entry.gate] -= 1
+    for trace_id in sorted(erased_ids):
+        unit.ledger.append({"trace_id": trace_id, "gate": "consent", "rule": "user-erased", "action": "stopped", "at": now})
+    unit.counts.by_gate["consent"] += len(erased_ids)
+    unit.counts.masked = len({row["trace_id"] for row in unit.ledger if row["action"] == "masked"})
+    unit.counts.duplicates += len(repeated)
+    unit.counts.written = unit.kept
+    unit.counts.quarantined = len(manifest.quarantine)
+    unit.counts.read += unit.counts.quarantined
+    taken |= ids.keys() - unit.drop
+    return unit
+
+
+def _files(lake: Lake, unit: Resolved) -> Iterator[str]:
+    """The unit's data files; one that holds rows to drop is written anew without them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for file in unit.manifest.files:
+        if not unit.drop:
+            yield file.path
+            continue
+        (rows,) = lake.read_files("traces", [file.path], ())
+        keep = rows.filter(
+            pc.invert(pc.is_in(rows.column("trace_id"), value_set=pa.array(sorted(unit.drop), rows.schema.field("trace_id").type)))
+        )
+        if keep.num_rows == file.rows:
+            yield file.path
+        elif keep.num_rows:
+            yield from (staged.path for staged in lake.write_files("traces", keep, f"staged-{unit.manifest.unit.id}"))
+
+
+def _delete_unused(lake: Lake, waiting: list[Manifest], adopted: list[str]) -> None:
+    """Delete the staged files that were written anew: they hold rows that the table must not."""
+    unused = {file.path for manifest in waiting for file in manifest.files} - set(adopted)
+    if unused:
+        lake.upkeep("traces", lambda opened: delete_paths(opened, [plain(path) for path in sorted(unused)]))
+
+
+def _put(lake: Lake, table: str, batches: tuple[str, ...], units: list[list[dict[str, Any]]], key: tuple[str, ...], run_id: str) -> None:
+    """Replace the units' batches of a table; a row that another batch or an earlier unit holds is left out."""
+    others = ~row_filter({"ingest_batch": batches})
+    stored = lake.among(table, key, [entry[key[0]] for entries in units for entry in entries], others) if any(units) else None
+    known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True)) if stored is not None else set()
+    rows: list[dict[str, Any]] = []
+    for batch, entries in zip(batches, units, strict=True):
+        fresh = [entry for entry in entries if tuple(entry[name] for name in key) not in known]
+        known |= {tuple(entry[name] for name in key) for entry in fresh}
+        rows += [{**entry, "ingest_batch": batch} for entry in fresh]
+    if rows or lake.scan(table, ("ingest_batch",), {"ingest_batch": batches}).num_rows:
+        lake.replace_batch(table, to_table(table, rows), "ingest_batch", batches, run_id=run_id)
+
+
+def _record(lake: Lake, resolved: list[Resolved], run_id: str) -> None:
+    """Say in one commit that the units are done."""
+    import pyarrow as pa
+
+    now = datetime.now(UTC)
+    rows: list[dict[str, Any]] = []
+    keys: list[str] = []
+    for unit in resolved:
+        planned = unit.manifest.unit
+        payload = {
+            "unit": planned.id,
+            "shard": planned.shard,
+            "shards": planned.shards,
+            "sha256": [item.sha256 for item in planned.files],
+            "counts": asdict(unit.counts),
+        }
+        keys.append(f"{UNIT_STAGE}:{planned.id}")
+        rows.append({"run_id": run_id, "stage": UNIT_STAGE, "payload_json": canonical_json(payload), "at": now, "record_key": keys[-1]})
+    lake.replace_batch("runs", pa.Table.from_pylist(rows), "record_key", tuple(keys), run_id=run_id)
+
+
+def result_of(total: Counts, traces: TableRef) -> Result:
+    """The result of counts."""
+    by_gate: dict[str, Any] = {f"stopped_{gate}": count for gate, count in total.by_gate.items()}
+    return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **by_gate, **asdict(total))

@@ -1,11 +1,20 @@
-"""Step `govern-shard`: one unit through the gates into data files that no table knows yet."""
+"""Step `govern-shard`: one unit through the four gates into data files that no table knows yet."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
+from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import ArtifactRef, FromJson, Frozen
 from steps.contract.spec import StepContext
+from steps.govern.batch import Outcome, finished, gate_unit
+from steps.govern.identity import load_key
+from steps.govern.manifest import LedgerEntry, Manifest, Staged, Unread, write_manifest
+from steps.govern.rows import quarantine_row, to_table
+from steps.store.lake import open_lake
+from steps.store.unit_plan import read_plan
 from steps.store.units import Unit
 
 
@@ -41,6 +50,17 @@ class Result(Frozen):
     done: bool
 
 
+def _unit(params: Params) -> Unit:
+    if isinstance(params.unit, Unit):
+        return params.unit
+    if params.plan is None:
+        raise UsageError(f"unit {params.unit[:64]!r} is named by its id: name its --plan too")
+    for unit in read_plan(params.plan):
+        if unit.id == params.unit:
+            return unit
+    raise DataError(f"unit {params.unit[:64]!r} is not in {params.plan.uri}: name a unit of this plan")
+
+
 def run(params: Params, ctx: StepContext) -> Result:
     """Read, gate and write one unit; commit nothing.
 
@@ -49,6 +69,37 @@ def run(params: Params, ctx: StepContext) -> Result:
         AccessError: a file or the key may not be read.
         TransientError: the lake does not answer.
     """
-    from steps.govern.staging import stage_unit
+    unit = _unit(params)
+    key = load_key(ctx.config.govern, ctx.workdir)
+    with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("governing", total=1, unit="units") as task:
+        done = unit.id in finished(lake)
+        if done:
+            manifest = Manifest(unit=unit, done=True)
+        else:
+            outcome = gate_unit(unit, lake, ctx.config.govern, key)
+            staged = lake.write_files("traces", _rows(unit, outcome), f"staged-{unit.id}")
+            manifest = _manifest(unit, outcome, tuple(Staged(**asdict(file)) for file in staged))
+        task.advance(1)
+    return Result(
+        manifest=write_manifest(ctx.artifacts, manifest),
+        unit=unit.id,
+        kept=sum(file.rows for file in manifest.files),
+        stopped=sum(manifest.counts.get("by_gate", {}).values()),
+        quarantined=len(manifest.quarantine),
+        done=done,
+    )
 
-    return stage_unit(params, ctx)
+
+def _rows(unit: Unit, outcome: Outcome) -> Any:
+    return to_table("traces", [{**row, "ingest_batch": unit.id} for row in outcome.traces])
+
+
+def _manifest(unit: Unit, outcome: Outcome, files: tuple[Staged, ...]) -> Manifest:
+    now = datetime.now(UTC)
+    return Manifest(
+        unit=unit,
+        files=files,
+        ledger=tuple(LedgerEntry.model_validate(row) for row in outcome.ledger),
+        quarantine=tuple(Unread.model_validate(quarantine_row(place, now)) for place in outcome.quarantine),
+        counts=asdict(outcome.counts),
+    )

@@ -1,4 +1,4 @@
-"""Step `label-plan`: how many pods label, and which share of the contents each takes."""
+"""Step `label-plan`: how many shards label, and which contents each takes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pydantic import Field
 
 from steps.contract.refs import ArtifactRef, Frozen, TableRef
 from steps.contract.spec import StepContext
+from steps.label.labels import Labels
+from steps.scoring.judges import check_before_labelling
+from steps.scoring.policy import policy_version
+from steps.store.lake import open_lake
 
 
 class Params(Frozen):
@@ -18,7 +22,7 @@ class Params(Frozen):
         since: first day that counts; None: from the beginning.
         until: last day that counts; None: to the end.
         golden: the golden set whose stored answers both judges must still score as before; None: they are not asked.
-        shards: how many shares; 0: one for every `label.shard_traces` traces without a label, at most `label.max_shards`.
+        shards: how many shards; 0: one for every `label.shard_traces` traces without a label, at most `label.max_shards`.
     """
 
     traces: TableRef
@@ -29,18 +33,18 @@ class Params(Frozen):
 
 
 class Shard(Frozen):
-    """One share: contents whose hash falls to `shard` of `shards`."""
+    """One shard: contents whose hash falls to `shard` of `shards`."""
 
     shard: int
     shards: int
 
 
 class Result(Frozen):
-    """The shares; always at least one.
+    """The shards; always at least one.
 
     Attributes:
         shards: one entry a pod.
-        traces: the snapshot that all shares read.
+        traces: the snapshot that all shards read.
         unlabelled: traces without a label of the configured policy.
         policy_version: names the reward policy.
     """
@@ -59,6 +63,17 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError: a judge scores the golden set's stored answers otherwise than before.
         TransientError: the lake does not answer.
     """
-    from steps.label.sharding import plan_shards
-
-    return plan_shards(params, ctx)
+    judge, label = ctx.config.reward_judge, ctx.config.label
+    policy = policy_version(judge, label)
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        if params.golden is not None:
+            check_before_labelling(params.golden, ctx, lake)
+        table = Labels(lake, policy, (params.since, params.until))
+        waiting = sum(count for _, count in table.days(params.traces))
+    shards = params.shards or max(1, min(label.max_shards, -(-waiting // label.shard_traces)))
+    return Result(
+        shards=tuple(Shard(shard=number, shards=shards) for number in range(shards)),
+        traces=params.traces,
+        unlabelled=waiting,
+        policy_version=policy,
+    )

@@ -1,4 +1,4 @@
-"""Step `label-shard`: score one share of the traces into files that no table knows yet."""
+"""Step `label-shard`: score one shard of the traces into files that no table knows yet."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from datetime import date
 
 from pydantic import Field
 
+from steps.contract.errors import UsageError
+from steps.contract.files import canonical_json
 from steps.contract.refs import ArtifactRef, Frozen, TableRef
 from steps.contract.spec import StepContext
+from steps.label.batches import Tally, label_all
+from steps.label.shard_files import Manifest, ShardFiles, ShardWork
+from steps.scoring.policy import policy_version
+from steps.store.artifacts import write_text
+from steps.store.lake import open_lake
 
 
 class Params(Frozen):
-    """Which share of which traces; `traces`, `since` and `until` as given to `label-plan`."""
+    """Which shard of which traces; `traces`, `since` and `until` as given to `label-plan`."""
 
     traces: TableRef
     shard: int = Field(ge=0)
@@ -39,7 +46,7 @@ class Result(Frozen):
 
 
 def run(params: Params, ctx: StepContext) -> Result:
-    """Label the share batch by batch; a killed shard goes on with the first batch that has no file.
+    """Label the shard batch by batch; a killed shard goes on with the first batch that has no file.
 
     Raises:
         UsageError: `shard` is not below `shards`.
@@ -48,6 +55,14 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError: the judge's configuration is wrong.
         DataError: a trace breaks the table's contract.
     """
-    from steps.label.sharding import label_share
-
-    return label_share(params, ctx)
+    if params.shard >= params.shards:
+        raise UsageError(f"--shard {params.shard}: shards of {params.shards} count from 0 to {params.shards - 1}")
+    judge, label = ctx.config.reward_judge, ctx.config.label
+    work = ShardWork(policy_version=policy_version(judge, label), **params.model_dump())
+    folder, tally = work.folder(ctx.artifacts), Tally()
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        table = ShardFiles(lake, work, judge.model, folder, tally)
+        label_all(params.traces, ctx, table, tally)
+    counts = {name: getattr(tally, name) for name in ("labelled", "unscored", "llm_calls", "cache_hits")}
+    text = canonical_json(Manifest(work=work, files=table.files, **counts).model_dump(mode="json"))
+    return Result(manifest=write_text(folder, text), **counts)

@@ -1,10 +1,10 @@
-"""Approvals in the local loop: what a person sees, says, and what is kept of it."""
+"""Approvals in the local loop: what a person sees and answers."""
 
 from __future__ import annotations
 
 import getpass
 import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -12,23 +12,26 @@ from rich.markup import escape
 from rich.table import Table
 
 from steps.contract.errors import UsageError
+from steps.contract.nodes import Approval
 from steps.contract.refs import Frozen
 
+AUTOMATIC = "--yes"
 
-class Approval(Frozen):
-    """A decision, who made it and what was shown.
 
-    `digest` is the content the decision is bound to: the next step refuses any other.
+class Answer(Frozen):
+    """What a person has answered, as the step that records a decision takes it.
+
+    Attributes:
+        decision: yes or no.
+        approver: who answered.
+        reason: one line; may be empty.
+        how: the way in which the answer was given.
     """
 
-    name: str
     decision: str
-    by: str
-    at: str
-    automatic: bool
-    digest: str
+    approver: str
     reason: str
-    shown: dict[str, str]
+    how: str
 
 
 def approver_name() -> str:
@@ -39,35 +42,44 @@ def approver_name() -> str:
         return "unknown"
 
 
-def show_request(console: Console, title: str, shown: dict[str, str]) -> None:
+def show_request(console: Console, node: Approval, shown: Mapping[str, Any]) -> None:
     """Print what is to be approved."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table = Table(title=f"{node.title}?", title_justify="left", show_header=False, box=None, padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for key, value in shown.items():
-        table.add_row(escape(key.replace(".", " ").replace("_", " ")), escape(value))
+    table.add_column(style="dim", overflow="fold")
+    for item in node.shows:
+        value = shown[item.name]
+        if isinstance(value, Mapping):
+            for name, line in compared(value):
+                table.add_row(escape(name), escape(line), "")
+            continue
+        table.add_row(escape(item.name.replace("_", " ")), escape(str(value)), escape(item.description))
     console.print(table)
 
 
-def ask_approval(console: Console, name: str, title: str, shown: dict[str, str], *, digest: str, automatic: bool) -> Approval:
+def compared(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Both models' metrics, one line each."""
+    lines = []
+    for name, metric in metrics.items():
+        if isinstance(metric, Mapping) and metric.get("ci95"):
+            low, high = metric["ci95"]
+            gain = f"95 % CI of the gain {low:+.3f} to {high:+.3f}"
+            lines.append((name.replace("_", " "), f"{metric['champion']:.3f} → {metric['candidate']:.3f}, {gain}"))
+    return lines
+
+
+def ask_approval(console: Console, node: Approval, shown: Mapping[str, Any], *, automatic: bool) -> Answer:
     """Show the request and take yes or no.
 
     Raises:
         UsageError: nobody can answer (no terminal) and `--yes` was not given.
     """
-    show_request(console, title, shown)
-    reason = "automatic, by --yes"
-    decision = "approved"
-    if not automatic:
-        if not sys.stdin.isatty():
-            raise UsageError(f"{name} waits for a person: run ctp run in a terminal, or give --yes to approve automatically")
-        answer = console.input("  Approve? \\[yes/no] ").strip().lower()
-        decision = "approved" if answer in {"y", "yes"} else "rejected"
-        reason = console.input("  Reason (may be empty): ").strip()
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Approval(name=name, decision=decision, by=approver_name(), at=at, automatic=automatic, digest=digest, reason=reason, shown=shown)
-
-
-def approval_from(record: dict[str, Any]) -> Approval:
-    """An approval as it was recorded."""
-    return Approval.model_validate(record)
+    show_request(console, node, shown)
+    if automatic:
+        return Answer(decision="yes", approver=approver_name(), reason="automatic, by --yes", how=AUTOMATIC)
+    if not sys.stdin.isatty():
+        raise UsageError(f"{node.name} waits for a person: run ctp run in a terminal, or give --yes to approve automatically")
+    answer = console.input("  Approve? \\[yes/no] ").strip().lower()
+    decision = "yes" if answer in {"y", "yes"} else "no"
+    return Answer(decision=decision, approver=approver_name(), reason=console.input("  Reason (may be empty): ").strip(), how="terminal")

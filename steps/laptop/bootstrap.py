@@ -18,11 +18,12 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
 from steps.contract.files import read_json, sha256_file
 from steps.contract.refs import ArtifactRef
-from steps.laptop import stages
+from steps.laptop import embedded
 from steps.laptop.loop import Loop
 from steps.laptop.progress import ConsoleProgress
 from steps.laptop.services import Services
 from steps.laptop.state import RunState, RunStore, workdir_lock
+from steps.laptop.world.domain import the_world
 from steps.release.change import current_pin
 from steps.store import registry as clients
 from steps.store.aliases import champion, model_uri
@@ -39,12 +40,12 @@ def bootstrap(config: PipelineConfig, workdir: Path, *, seed: int, quiet: bool) 
     Raises:
         PipelineError: with its exit code; the same call goes on.
     """
-    with workdir_lock(workdir), _services(config, workdir) as services:
-        loop = _loop(config, workdir, services, "bootstrap", seed, quiet)
-        before = _standing(loop)
+    with workdir_lock(workdir), open_services(config, workdir) as services:
+        loop = make_loop(config, workdir, services, "bootstrap", seed, quiet)
+        before = read_standing(loop)
         if before is not None:
             return before | {"changed": False}
-        built = stages.build_world(loop)
+        built = embedded.build_world(loop)
     return {key: built[key] for key in ("world_seed", "golden", "champion", "champion_artifact")} | {"changed": True}
 
 
@@ -62,25 +63,26 @@ def traffic(config: PipelineConfig, workdir: Path, *, to: Path, name: str, quiet
         DataError: the folder was not bootstrapped.
         PipelineError: a server did not start or died.
     """
-    with workdir_lock(workdir), _services(config, workdir) as services:
+    with workdir_lock(workdir), open_services(config, workdir) as services:
         to.mkdir(parents=True, exist_ok=True)
         services.spool = to
-        loop = _loop(config, workdir, services, name, 0, quiet)
-        standing = _standing(loop)
+        loop = make_loop(config, workdir, services, name, 0, quiet)
+        standing = read_standing(loop)
         if standing is None:
             raise DataError(f"{workdir}: no model serves yet: run ctp bootstrap --workdir {workdir} first")
         loop.state.results["world"] = standing
-        asked = stages.make_traffic(loop)
+        asked = embedded.make_traffic(loop)
     return asked | {"champion": standing["champion"], "folder": str(to)}
 
 
-def _services(config: PipelineConfig, workdir: Path) -> Services:
+def open_services(config: PipelineConfig, workdir: Path) -> Services:
+    """The servers of a loop without a run."""
     for name, value in thread_environment().items():
         os.environ.setdefault(name, value)
     return Services(config, workdir)
 
 
-def _loop(config: PipelineConfig, workdir: Path, services: Services, run_id: str, seed: int, quiet: bool) -> Any:
+def make_loop(config: PipelineConfig, workdir: Path, services: Services, run_id: str, seed: int, quiet: bool) -> Any:
     """What the stages of a run share, for a run of one stage."""
     console = Console(stderr=quiet, quiet=quiet)
     state = RunState(
@@ -95,7 +97,7 @@ def _loop(config: PipelineConfig, workdir: Path, services: Services, run_id: str
     return Loop(config, workdir, state, RunStore(workdir), services, console, ConsoleProgress(console), True)
 
 
-def _standing(loop: Any) -> dict[str, Any] | None:
+def read_standing(loop: Any) -> dict[str, Any] | None:
     """The golden questions and the champion; None unless all of it is there and something is pinned."""
     if not (loop.workdir / "world.json").exists():
         return None
@@ -104,7 +106,7 @@ def _standing(loop: Any) -> dict[str, Any] | None:
     serving = champion(client, loop.config.model_name)
     if serving is None or current_pin(loop.ctx).ref is None:
         return None
-    golden = stages.the_world(loop).write_golden(loop.workdir / "artifacts" / "golden" / f"world-{seed}.jsonl")
+    golden = the_world(loop.workdir).write_golden(loop.workdir / "artifacts" / "golden" / f"world-{seed}.jsonl")
     return {
         "world_seed": seed,
         "golden": str(ArtifactRef(uri=golden.absolute().as_uri(), sha256=sha256_file(golden))),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from steps.canary.evaluation import OnlineVerdict, VersionWindow, analyse
@@ -54,6 +54,7 @@ class CanaryResult:
     timeline: list[dict[str, Any]] = field(default_factory=list)
     abort_seconds: float | None = None
     breach_at: str | None = None
+    weight_zero_at: str | None = None
 
 
 class Canary:
@@ -135,7 +136,8 @@ class Canary:
         )
 
     def _abort(self, weight: int, verdict: OnlineVerdict) -> None:
-        breach, self.result.breach_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        breach, breach_at = time.monotonic(), datetime.now(UTC)
+        self.result.breach_at = breach_at.isoformat(timespec="milliseconds")
         self.traffic.set_weight(0)
         # The route file is live within a fraction of a second; wait until the canary's counter stands still.
         still = 0
@@ -146,6 +148,7 @@ class Canary:
             moment = self.observer.mark()
             still = 0 if arrived else still + 1
         self.result.abort_seconds = round(max(0.0, time.monotonic() - breach - 0.25 * still), 2)
+        self.result.weight_zero_at = (breach_at + timedelta(seconds=self.result.abort_seconds)).isoformat(timespec="milliseconds")
         self.result.outcome = "aborted"
         why = "no verdict in time: " if verdict.phase == "Inconclusive" else ""
         self.result.reason = f"at {weight} %: {why}{verdict.reason}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -57,6 +55,5 @@ def run_loop(
         report = build_report(loop)
         _, html = write_report(report, store.path(state.run_id))
         store.save(state)
-    document: dict[str, Any] = json.loads(report.model_dump_json())
-    print_summary(console, document, html)
+    print_summary(console, report, html)
     return report.model_dump_json(indent=2)

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ from steps.contract.errors import TransientError
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.laptop.canary import Canary, Sample
 from steps.laptop.people import make_people, plan_requests
+from steps.laptop.rollout import ended_rollout, restored_rollout
 from steps.laptop.users import Users
+from steps.laptop.world.domain import the_world
 from steps.serve.gateway.local_gateway import Gateway
 from steps.serve.model.sabotage import sabotaged_copy
 
@@ -146,20 +148,24 @@ def endless_asks(world: World, people: list[Any], run_id: str) -> Iterator[Ask]:
         batch += 1
 
 
-def run_live_canary(loop: Loop, world: World, champion: ModelRef) -> dict[str, Any]:
+def run_live_canary(loop: Loop, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Serve champion and candidate, let people ask, walk the weights, leave the winner as stable.
 
+    Args:
+        loop: the run.
+        inputs: `candidate` and `champion` are versions, `artifact` and `serving` their files.
+
     Returns:
-        The canary's result with `user_errors`: well-formed requests that failed.
+        The canary's result with `user_errors`: well-formed requests that failed; `rollout` and `restored`: the Rollout
+        object at its end and after its way back.
     """
-    services, results = loop.services, loop.state.results
-    candidate = ModelRef.model_validate(results["register"]["model"])
-    served = Path(ArtifactRef.model_validate(results["train"]["model"]).local_path())
+    services, world = loop.services, the_world(loop.workdir)
+    candidate, champion = (ModelRef.model_validate(inputs[name]) for name in ("candidate", "champion"))
+    served, serving = (Path(ArtifactRef.model_validate(inputs[name]).local_path()) for name in ("artifact", "serving"))
     if loop.state.sabotage:
         served = sabotaged_copy(served, loop.workdir / "artifacts" / "sabotaged" / loop.state.run_id, loop.state.seed)
     newcomer = services.model("canary", served, str(candidate.version))
-    champion_folder = ArtifactRef.model_validate(results["world"]["champion_artifact"]).local_path()
-    front = services.open_gateway(Path(champion_folder), champion)
+    front = services.open_gateway(serving, champion)
     newcomer.wait_healthy(120)
     quality = services.open_quality()
     gateway = Gateway(services.gateway_dir, front.ports["admin_port"])
@@ -180,7 +186,10 @@ def run_live_canary(loop: Loop, world: World, champion: ModelRef) -> dict[str, A
         if result.outcome == "promoted":
             _make_stable(gateway, newcomer)
     services.stop("gateway", "quality", "canary", "stable")
-    return dataclasses.asdict(result) | {"user_errors": users.tally.errors, "requests": users.tally.sent, "answered": users.tally.answered}
+    ended = dataclasses.asdict(result)
+    rollouts = {"rollout": ended_rollout(ended, candidate, champion), "restored": restored_rollout(ended, candidate, champion)}
+    tally = users.tally
+    return ended | rollouts | {"user_errors": tally.errors, "requests": tally.sent, "answered": tally.answered}
 
 
 def _make_stable(gateway: Gateway, newcomer: ServerProcess) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.contract.files import read_json
+from steps.contract.pipeline import CANARY, CONFIRM, CURATE, GATE, GOVERN, LABEL, RECONCILE, REGISTER, RELEASE, TRAIN
 from steps.contract.refs import ArtifactRef, TableRef
+from steps.laptop.approve import AUTOMATIC
 from steps.laptop.report.record import RunReport
 from steps.operate.cost.metering import meter_local
 from steps.store.lake import open_lake
@@ -30,31 +32,35 @@ def build_report(loop: Loop) -> RunReport:
     """One record with everything the run did; stages it did not reach are absent."""
     state, results = loop.state, loop.state.results
     with open_lake(loop.config, loop.workdir) as lake:
-        document: dict[str, Any] = {
-            "run_id": state.run_id,
-            "seed": state.seed,
-            "method": state.method,
-            "outcome": state.outcome,
-            "reason": state.reason,
-            "started_at": state.started_at,
-            "finished_at": state.finished_at,
-            "config_hash": state.config_hash,
-            "ingest": _ingest(results),
-            "label": _label(results, lake),
-            "dataset": _dataset(results),
-            "train": _pick(results.get("train"), "steps", "seconds", "reused", "curves"),
-            "gate": _pick(results.get("gate"), "phase", "metrics", "findings", "examples"),
-            "approvals": [_approval(approval) for approval in state.approvals],
-            "canary": _canary(results),
-            "registry": _registry(results),
-            "release": (results.get("settle") or {}).get("release"),
-            "seconds": state.seconds,
-            "cpu_seconds": state.cpu_seconds,
-            "cost_usd": {pod.stage: round(pod.usd, 6) for pod in meter_local(state.seconds, state.cpu_seconds, loop.config.cost)},
-            "peak_memory_mb": state.peak_memory_mb,
-            "versions": _versions(),
-        }
-    return RunReport.model_validate(document)
+        return _record(
+            run_id=state.run_id,
+            seed=state.seed,
+            method=state.method,
+            outcome=state.outcome,
+            reason=state.reason,
+            started_at=state.started_at,
+            finished_at=state.finished_at,
+            config_hash=state.config_hash,
+            ingest=_ingest(results),
+            label=_label(results, lake),
+            dataset=_dataset(results),
+            train=_pick(results.get(TRAIN.name), "steps", "seconds", "reused", "curves"),
+            gate=_pick(results.get(GATE.name), "phase", "metrics", "findings", "examples"),
+            approvals=[_approval(approval, results) for approval in state.approvals if approval["name"] in results],
+            canary=_canary(results),
+            registry=_registry(results),
+            release=_release(results),
+            seconds=state.seconds,
+            cpu_seconds=state.cpu_seconds,
+            cost_usd={pod.stage: round(pod.usd, 6) for pod in meter_local(state.seconds, state.cpu_seconds, loop.config.cost)},
+            peak_memory_mb=state.peak_memory_mb,
+            versions=_versions(),
+        )
+
+
+def _record(**fields: Any) -> RunReport:
+    """The record, its fields checked."""
+    return RunReport.model_validate(fields)
 
 
 def _pick(result: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:
@@ -62,15 +68,21 @@ def _pick(result: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:
 
 
 def _ingest(results: dict[str, Any]) -> dict[str, Any] | None:
-    return _pick(results.get("govern"), "read", "written", "quarantined", "by_gate", "snapshot_id", "duplicates", "spans", "masked")
+    return _pick(results.get(GOVERN.name), "read", "written", "quarantined", "by_gate", "snapshot_id", "duplicates", "spans", "masked")
 
 
-def _approval(approval: dict[str, Any]) -> dict[str, Any]:
-    return {name: approval[name] for name in ("name", "by", "at", "automatic", "decision", "shown")}
+def _approval(asked: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """What a person saw, and what was recorded of the answer."""
+    recorded = results[asked["name"]]
+    return {name: recorded[name] for name in ("by", "at", "decision")} | {
+        "name": asked["name"],
+        "automatic": asked["how"] == AUTOMATIC,
+        "shown": asked["shown"],
+    }
 
 
 def _label(results: dict[str, Any], lake: Lake) -> dict[str, Any] | None:
-    result = results.get("label")
+    result = results.get(LABEL.name)
     if result is None:
         return None
     labels = lake.scan(TableRef.model_validate(result["labels"]), ("score", *COMPONENTS), {"policy_version": result["policy_version"]})
@@ -89,7 +101,7 @@ def histogram(rows: pa.Table, column: str) -> list[int]:
 
 
 def _dataset(results: dict[str, Any]) -> dict[str, Any] | None:
-    result = results.get("curate")
+    result = results.get(CURATE.name)
     if result is None:
         return None
     kept = _pick(result, "pairs", "digest", "snapshot_id", "prompts") or {}
@@ -108,7 +120,7 @@ def _examples(dataset: ArtifactRef) -> list[dict[str, Any]]:
 
 
 def _canary(results: dict[str, Any]) -> dict[str, Any] | None:
-    result = results.get("canary")
+    result = results.get(CANARY.name)
     if result is None:
         return None
     steps = [{key: value for key, value in step.items() if key != "reason"} for step in result["steps"]]
@@ -117,13 +129,28 @@ def _canary(results: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _registry(results: dict[str, Any]) -> dict[str, Any] | None:
-    settled, world = results.get("settle"), results.get("world")
-    if settled is not None:
-        return _pick(settled, "champion", "candidate", "previous")
+    world = results.get("world")
     if world is None:
         return None
-    registered = results.get("register")
-    return {"champion": world["champion"], "candidate": registered["model"] if registered else None, "previous": None}
+    registered, ended = results.get(REGISTER.name), results.get(RECONCILE.name)
+    promoted = ended is not None and ended["champion"] != world["champion"]
+    return {
+        "champion": ended["champion"] if ended else world["champion"],
+        "candidate": registered["model"] if registered else None,
+        "previous": world["champion"] if promoted else world.get("previous"),
+    }
+
+
+def _release(results: dict[str, Any]) -> dict[str, Any] | None:
+    """The release commit, and the commit that took it back if one did."""
+    released, ended = results.get(RELEASE.name), results.get(RECONCILE.name)
+    if released is None or ended is None:
+        return None
+    record = {"commit": released["commit"], "previous_commit": released["previous_commit"], "reverted": False, "revert_commit": None}
+    if ended["action"] == "reverted":
+        timeline = (results.get(CONFIRM.name) or {}).get("timeline") or ended["timeline"] or {}
+        record |= {"reverted": True, "revert_commit": ended["commit"], "timeline": timeline.get("events", [])}
+    return record
 
 
 def _versions() -> dict[str, str]:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from steps.contract.catalog import find_step
+from steps.contract.nodes import Approval, Choice, FanOut, Step, Wait
+from steps.contract.workflows import WORKFLOWS
+
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("steps", "bench", "tests", "tools", "workflows") for path in (ROOT / folder).rglob("*.py"))
 HEAVY = (
@@ -87,27 +91,56 @@ def test_help_is_quick():
     assert best < 0.5, f"ctp --help took {best:.2f} s at best"
 
 
-def test_pipeline_and_catalog_agree():
-    from steps.contract.catalog import find_step
-    from steps.contract.pipeline import PIPELINE
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+def test_nodes_give_steps_what_they_take_and_read_what_steps_give(workflow):
+    known = {}
 
-    seen = set()
-    for stage in PIPELINE:
-        assert set(stage.needs) <= seen, f"{stage.name} needs a stage that does not come before it"
-        if not stage.is_approval:
-            params, result, _ = find_step(stage.step).load()
-            assert set(stage.inputs) <= set(params.model_fields), f"{stage.name} binds a parameter its step does not have"
-            required = {name for name, field in params.model_fields.items() if field.is_required()}
-            assert required <= set(stage.inputs), f"{stage.name} leaves {required - set(stage.inputs)} unbound"
-        for source in [*stage.inputs.values(), *stage.shows]:
-            origin, _, output = source.partition(".")
-            if origin == "run":
-                continue
-            assert origin in seen, f"{stage.name} reads {source} before it exists"
-            earlier = next(known for known in PIPELINE if known.name == origin)
-            if not earlier.is_approval:
-                assert output in find_step(earlier.step).load()[1].model_fields, f"{stage.name}: no output {source}"
-        seen.add(stage.name)
+    def check_step(step, inner):
+        params, result, _ = find_step(step.step).load()
+        assert step.inputs.keys() <= params.model_fields.keys(), f"{step.name} binds a parameter its step does not have"
+        required = {name for name, field in params.model_fields.items() if field.is_required()}
+        assert required <= step.inputs.keys(), f"{step.name} leaves {required - step.inputs.keys()} unbound"
+        for source in step.inputs.values():
+            check_source(source, inner)
+        return result.model_fields.keys()
+
+    def check_source(source, inner=None):
+        origin, _, name = workflow.stands_for.get(source, source).partition(".")
+        if source.startswith("=") or origin in ("run", "item"):
+            return
+        fields = inner["in"] if inner and origin == "in" else (inner or known)[origin]
+        assert name in fields, f"{source}: there is no such value"
+
+    for node in workflow.nodes:
+        sources = [condition.source for condition in node.when]
+        match node:
+            case Step():
+                known[node.name] = check_step(node, None)
+            case FanOut():
+                sources += node.inputs.values()
+                inner = {"in": node.inputs.keys()}
+                for step in node.steps:
+                    inner[step.name] = check_step(step, inner)
+                check_source(node.items, inner)
+                known[node.name] = inner[node.commit.name]
+            case Approval():
+                sources += [item.source for item in node.shows] + [node.binds] + ([node.model] if node.model else [])
+                known[node.name] = find_step(node.record).load()[1].model_fields.keys()
+                check_step(node.rejected, None)
+            case Choice():
+                sources += [node.on, *node.inputs.values()]
+                if node.otherwise:
+                    check_step(node.otherwise, None)
+                for case in node.cases.values():
+                    inner = {"in": node.inputs.keys()}
+                    for inside in case.nodes:
+                        inner[inside.name] = check_step(inside, inner) if isinstance(inside, Step) else ()
+                        known[node.name] = inner[inside.name]
+            case Wait():
+                sources += node.inputs.values()
+                known[node.name] = ("rollout", "restored")
+        for source in sources:
+            check_source(source)
 
 
 def test_only_the_stages_that_compute_install_torch():

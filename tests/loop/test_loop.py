@@ -20,12 +20,13 @@ from steps.contract.spec import StepContext
 from steps.laptop.world.domain import World
 from steps.store.lake import open_lake
 
+from ..fan_out import govern, label
 from .conftest import ROOT, ctp, killed_run, read_report, read_state, wait_until_gone
 from .planted import ALLOWED, PLANTED, everything_written, write_planted
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 SEED = 77
-LAPTOP = ROOT / "steps" / "local" / "laptop.yaml"
+LAPTOP = ROOT / "steps" / "laptop" / "laptop.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +79,8 @@ def test_no_row_is_lost_or_doubled(looped):
 def data_digest(workdir: Path, config: PipelineConfig, sources: list[str], golden: str) -> str:
     """The dataset digest of an uninterrupted pass over trace files in a new folder."""
     ctx = StepContext(config=config, run_id="again", workdir=workdir)
-    planned = run_step(find_step("ingest"), {"sources": tuple(sources)}, ctx)
-    governed = run_step(find_step("govern"), {"units": planned.units}, ctx)
-    labelled = run_step(find_step("label"), {"traces": governed.traces}, ctx)
+    governed = govern(ctx, *sources)
+    labelled = label(ctx, governed.traces)
     params = {"traces": governed.traces, "labels": labelled.labels, "policy_version": labelled.policy_version}
     return run_step(find_step("curate"), params | {"golden": golden, "champion": "agent-model@1"}, ctx).digest
 

@@ -16,6 +16,7 @@ from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
 from steps.store.lake import open_lake
 
+from ..fan_out import govern, label
 from .conftest import ROOT
 
 ROWS = 150
@@ -92,9 +93,8 @@ def test_faithful_answers_are_chosen(tmp_path, kind):
     with ServerProcess("judge", {}, log_file=tmp_path / "judge.log") as judge:
         config = load_config(overrides=(f"reward_judge.base_url={judge.wait_healthy().url}/v1",))
         ctx = StepContext(config=config, run_id="rows", workdir=tmp_path / "work")
-        planned = run_step(find_step("ingest"), {"sources": (str(path),)}, ctx)
-        governed = run_step(find_step("govern"), {"units": planned.units}, ctx)
-        labelled = run_step(find_step("label"), {"traces": governed.traces}, ctx)
+        governed = govern(ctx, path)
+        labelled = label(ctx, governed.traces)
         params = {"traces": governed.traces, "labels": labelled.labels, "policy_version": labelled.policy_version}
         curated = run_step(find_step("curate"), params, ctx)
     assert governed.read == 2 * len(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import typing
 
 import pytest
 import yaml
@@ -68,10 +67,11 @@ def test_the_config_map_is_what_ctp_reads(environment, documents, tmp_path):
 
 
 def test_every_duty_of_the_workflows_has_its_account(documents):
-    from workflows.resources import Duty
+    from steps.contract.catalog import ALL_STEPS
+    from workflows.rayjob_wait import ACCOUNT
 
     accounts = set(of_kind(documents, "ServiceAccount")) - {"ctp-judge", "ctp-notifier"}
-    assert accounts == {f"ctp-{duty}" for duty in typing.get_args(Duty)}
+    assert accounts == {f"ctp-{name}" for name in {ACCOUNT} | {spec.account for spec in ALL_STEPS if spec.account}}
 
 
 def test_rendered_workflows_find_accounts_claim_and_config(environment, documents):

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-
 from workflows.nemo import SUBMIT
 
 from .conftest import ROOT, of_environment, rendered, values_of

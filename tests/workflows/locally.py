@@ -1,6 +1,6 @@
-"""The pipeline's stages as `ctp run` walks them, over traces that are there already: a process of its own for `test_processes`.
+"""The loop's nodes as `ctp run` walks them, over traces that are there already: a process of its own for `test_processes`.
 
-World and traffic are those of `ctp bootstrap` and `ctp traffic`; the canary is no part of a workflow.
+World and traffic are those of `ctp bootstrap` and `ctp traffic`; what is left out waits for a canary.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ import sys
 from pathlib import Path
 
 from steps.contract.config import load_config
-from steps.laptop import bootstrap, runner
-from steps.laptop.state import Clock
+from steps.contract.workflows import find_workflow
+from steps.laptop import bootstrap
+from steps.laptop.interpreter import Interpreter
+from steps.laptop.runner import WORKFLOW, Run
 
 
 def main(workdir: Path, config_file: Path, raw: Path) -> None:
-    """Print the result of every stage as one JSON object."""
-    config = load_config(config_file)
-    with bootstrap._services(config, workdir) as services:
+    """Print the result of every node as one JSON object."""
+    config, workflow = load_config(config_file), find_workflow(WORKFLOW)
+    with bootstrap.open_services(config, workdir) as services:
         services.spool = raw
-        loop = bootstrap._loop(config, workdir, services, "local", 0, True)
-        loop.state.results["world"] = bootstrap._standing(loop)
-        reached_end = runner._walk(loop, Clock(loop.state))
+        loop = bootstrap.make_loop(config, workdir, services, "local", 0, True)
+        loop.state.results["world"] = bootstrap.read_standing(loop)
+        nodes = tuple(node for node in workflow.at("laptop") if node in workflow.at("argo"))
+        reached_end = Interpreter(nodes, loop.state.results, Run(loop), workflow.stands_for).run()
     print(json.dumps({"reached_end": reached_end, **loop.state.results}))
 
 

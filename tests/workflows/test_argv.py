@@ -10,7 +10,6 @@ import typer
 from steps.cli.main import _split_params, app
 from steps.contract.catalog import find_step
 from steps.contract.runtime import validate_params
-from workflows.templates import ROWS
 
 from .rendered import each_pod, parameters
 
@@ -123,7 +122,7 @@ def test_outputs_are_fields_of_the_result_where_the_step_writes_them(environment
     for name, item in parameters(template, "outputs").items():
         field = name.replace("-", "_")
         assert field in fields and item["valueFrom"]["path"] == f"{options['outputs_dir']}/{field}"
-        assert item["valueFrom"].get("default") == ("0" if ROWS.get(step) == field else None), "a default would hide a missing output"
+        assert item["valueFrom"].get("default") == ("0" if find_step(step).rows == field else None), "a default would hide a missing output"
     for item in template["outputs"].get("artifacts", []) if "outputs" in template else []:
         assert item["path"] == str(options["result_file"])
 

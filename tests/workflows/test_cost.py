@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from steps.contract.catalog import find_step
-from workflows.cost_metrics import OF_A_MONTH, OF_A_QUARTER, OF_A_RUN
+from steps.contract.step_metrics import OF_A_MONTH, OF_A_QUARTER, OF_A_RUN
 
 from .processes import Cluster
 from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, before, cron_workflows, environment_of, parameters, tasks, templates

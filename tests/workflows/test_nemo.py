@@ -15,9 +15,8 @@ import yaml
 from steps.contract.catalog import find_step
 from steps.contract.errors import ConfigError
 from workflows.environment import load_environment
-from workflows.nemo import DELETE, EITHER, NEMO_DAG, SUBMIT, WAIT
 from workflows.rayjob import EFA, GPU, PYTHON
-from workflows.templates import OUTPUTS
+from workflows.rayjob_wait import DELETE, SUBMIT, WAIT
 
 from . import dag
 from .rendered import ROOT, environment_of, parameters, references, shared_crds, tasks, templates, workflow_templates
@@ -27,6 +26,8 @@ OFFERED = ("staging", "production")
 LOOPS = [(environment, name) for environment in OFFERED for name in ("continuous-training", "train-and-release")]
 BOTH = pytest.mark.parametrize(("environment", "workflow"), LOOPS)
 UID, KEY = "4b9f1c9e-6d2a-4b0e-9b0e-0123456789ab", "0123456789abcdef"
+
+EITHER, NEMO_DAG = "train-either", "train-nemo-rl"
 
 
 def inner(every, *, needed="yes", **ends):
@@ -46,7 +47,7 @@ def either(every, trainer, *, nemo=None, trl="Succeeded"):
     def end(name, task):
         state = trl if name == "trl" else dag.phase(every[NEMO_DAG], nemo or inner(every))
         if state == "Succeeded":
-            outputs[name] = {output: f"{name}-{output}" for output in OUTPUTS["train"]}
+            outputs[name] = {output: f"{name}-{output}" for output in find_step("train").all_outputs}
         return state, outputs.get(name, {})
 
     inputs = {"trainer": trainer}
@@ -69,8 +70,10 @@ def test_each_trainer_runs_alone_and_gives_the_same_outputs(environment, workflo
     for trainer, ran, other in (("trl", "trl", "nemo"), ("nemo-rl", "nemo", "trl")):
         phase, states, made = either(every, trainer)
         assert phase == "Succeeded" and states[ran] == "Succeeded" and states[other] == "Skipped"
-        assert made == {name: f"{ran}-{name}" for name in OUTPUTS["train"]}
-    assert parameters(every["train"], "outputs").keys() == parameters(every[NEMO_DAG], "outputs").keys() == set(OUTPUTS["train"])
+        assert made == {name: f"{ran}-{name}" for name in find_step("train").all_outputs}
+    assert (
+        parameters(every["train"], "outputs").keys() == parameters(every[NEMO_DAG], "outputs").keys() == set(find_step("train").all_outputs)
+    )
 
 
 @BOTH

@@ -1,113 +1,113 @@
-"""The rendered DAG and the local runner walk the same pipeline."""
+"""One loop as data, and two interpreters that know no node by its name."""
 
 from __future__ import annotations
 
+import ast
 import itertools
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from steps.contract.pipeline import PIPELINE
-from workflows.fanout import FAN_OUT, INSTEAD, INSTEAD_OF
-from workflows.gate_servers import gate_urls
-from workflows.generate.render import TEMPLATES
-from workflows.nemo import EITHER
+from steps.contract.catalog import ALL_STEPS, find_step
+from steps.contract.nodes import Approval, Choice, FanOut, Step, Wait, steps_of
+from steps.contract.pipeline import LOOP
+from steps.contract.workflows import WORKFLOWS, find_workflow
+from steps.laptop.interpreter import Interpreter
 
-from .rendered import ENVIRONMENTS, before, environment_of, parameters, tasks, templates
+from .rendered import ENVIRONMENTS, ROOT, before, parameters, tasks, templates, workflow_templates
 from .test_release import walk
 
-APPROVALS = {stage.name for stage in PIPELINE if stage.is_approval}
-# Where the loop's own inputs come from in a workflow.
-RUN = {
-    **{name: f"{{{{tasks.check-params.outputs.parameters.{name}}}}}" for name in ("since", "until", "method", "trainer")},
-    **{
-        name: f"{{{{tasks.resolve.outputs.parameters.{name.replace('_', '-')}}}}}"
-        for name in ("golden", "champion", "champion_artifact", "base")
-    },
-    "sources": "{{workflow.parameters.sources}}",
+# Names that also mean something else: traffic, node pools, a field of the approval's form, a consent, a configuration key.
+OTHERWISE = {
+    "workflows/environment.py": {"train", "gate"},
+    "workflows/templates.py": {"approve"},
+    "steps/laptop/people.py": {"train"},
+    "steps/laptop/command.py": {"train"},
 }
+INTERPRETERS = sorted(
+    path for folder in ("workflows", "steps/laptop") for path in (ROOT / folder).rglob("*.py") if "generate" not in path.parts
+)
 
 
-def bound(source: str, environment: str = "kind") -> str:
-    origin, _, output = source.partition(".")
-    if origin == "run":
-        return (RUN | gate_urls(environment_of(environment)))[output]
-    task = f"record-{origin}" if origin in APPROVALS else origin
-    return f"{{{{tasks.{task}.outputs.parameters.{output.replace('_', '-')}}}}}"
+def texts(path: Path) -> set[str]:
+    """Text constants of a module, docstrings left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = (node.body for node in ast.walk(tree) if isinstance(node, documented) and node.body)
+    docstrings = {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings)
+    return {node.value for node in constants if isinstance(node.value, str)}
 
 
-def earlier(name: str) -> set[str]:
-    """Stages on a way to a stage, in the pipeline."""
-    stage = next(stage for stage in PIPELINE if stage.name == name)
-    return set(stage.needs).union(*(earlier(need) for need in stage.needs)) if stage.needs else set()
+@pytest.mark.parametrize("path", INTERPRETERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_interpreter_knows_a_node_by_its_name(path):
+    names = {node.name for node in LOOP} | {spec.name for spec in ALL_STEPS}
+    assert not texts(path) & names - OTHERWISE.get(path.relative_to(ROOT).as_posix(), set()) - {"canary"}
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_reachability_agrees(environment):
-    all_tasks = tasks(templates(environment, "continuous-training")["main"])
-    names = {stage.name for stage in PIPELINE}
-    assert names <= all_tasks.keys()
-    for stage in PIPELINE:
-        assert before(all_tasks, stage.name) & names == earlier(stage.name), stage.name
-        assert {"check-params", "resolve"} <= before(all_tasks, stage.name), "parameters are checked before anything else"
+def test_every_step_of_the_loop_is_in_the_catalog_and_every_step_there_is_used():
+    used = {name for workflow in WORKFLOWS for name in steps_of(workflow.nodes)} | {workflow.exit.step for workflow in WORKFLOWS}
+    assert used == {spec.name for spec in ALL_STEPS if spec.account}
+    for name in used:
+        find_step(name).load()
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_bindings_agree(environment):
-    all_tasks = tasks(templates(environment, "continuous-training")["main"])
-    for stage in PIPELINE:
-        given = {name.replace("-", "_"): item["value"] for name, item in parameters(all_tasks[stage.name], "arguments").items()}
-        if stage.is_approval:
-            for source in stage.shows:
-                assert given[source.replace(".", "_")] == bound(source)
-            continue
-        expected = {name: bound(source, environment) for name, source in stage.inputs.items()}
-        if stage.name in INSTEAD_OF:
-            replaced = stage.inputs[INSTEAD_OF[stage.name]].partition(".")[0]
-            del expected[INSTEAD_OF[stage.name]]
-            expected |= {name: bound(f"{replaced}.{output}") for name, output in INSTEAD[stage.name].items()}
-        if all_tasks[stage.name]["template"] == EITHER:
-            expected["trainer"] = bound("run.trainer")
-        assert given == expected, stage.name
+def test_nodes_of_the_loop_are_of_five_kinds_and_stand_after_what_they_need():
+    assert {type(node) for node in LOOP} == {Step, FanOut, Approval, Choice, Wait}
+    for number, node in enumerate(LOOP):
+        assert set(node.needs) <= {earlier.name for earlier in LOOP[:number]}, node.name
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_steps_agree(environment):
-    every = templates(environment, "continuous-training")
-    for stage in PIPELINE:
-        template = every[tasks(every["main"])[stage.name]["template"]]
-        if stage.is_approval:
-            assert "suspend" in template
-        elif stage.name in FAN_OUT:
-            assert {task["template"] for task in template["dag"]["tasks"]} == set(FAN_OUT[stage.name])
-        elif template["name"] == EITHER:
-            assert stage.step == "train" and environment != "kind"
-            either = tasks(template)
-            assert either["trl"]["template"] == stage.step and set(tasks(every[either["nemo"]["template"]])) >= {"prepare", "collect"}
+def test_every_node_is_rendered_where_it_may_run(environment):
+    main = tasks(templates(environment, "continuous-training")["main"])
+    for node in find_workflow("continuous-training").nodes:
+        if isinstance(node, Choice) and node.passes:
+            assert node.otherwise.name in main
+        elif "argo" in node.places:
+            assert node.name in main and (not isinstance(node, Approval) or {node.record_name, node.rejected.name} <= main.keys())
+            assert node.name in ("check-params", "resolve") or {"check-params", "resolve"} <= before(main, node.name)
         else:
-            assert template["container"]["args"][:2] == ["step", stage.step]
+            assert node.name not in main
 
 
-def locally(outcome: dict[str, str]) -> set[str]:
-    """Stages that the local runner reaches: `steps.laptop.runner._walk` on data."""
-    reached = set()
-    for stage in PIPELINE:
-        if stage.when and outcome[stage.when.stage] != stage.when.equals:
-            return reached
-        reached.add(stage.name)
-        if stage.is_approval and outcome[stage.name] != "yes":
-            return reached
-    return reached
+@dataclass
+class Dry(Interpreter):
+    """Walks nodes on results that are given; runs no step."""
+
+    outcome: dict = None
+
+    def _work(self, node):
+        return self.outcome.get(node.name, {"phase": "Successful", "trainer": "trl"})
+
+    def _end(self, node):
+        return False
+
+
+class Nowhere:
+    """Surroundings of a dry run."""
+
+    def measure(self, node, work):
+        return work()
+
+    def finished(self, node):
+        pass
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_conditions_agree(environment):
+def test_both_interpreters_reach_the_same_nodes(environment):
     main = templates(environment, "continuous-training")["main"]
-    for curate, gate, train, deploy in itertools.product(
-        ("Successful", "Failed"), ("Successful", "Failed", "Inconclusive"), ("yes", "no"), ("yes", "no")
-    ):
-        states = walk(main, curate=curate, gate=gate, train_answer=train, deploy_answer=deploy)
-        reached = {stage.name for stage in PIPELINE if states[stage.name] == "Succeeded"}
-        assert reached == locally({"curate": curate, "gate": gate, "approve-train": train, "approve-deploy": deploy})
+    nodes = tuple(node for node in find_workflow("continuous-training").at("argo") if not (isinstance(node, Choice) and node.passes))
+    phases, answers = ("Successful", "Failed", "Inconclusive"), ("yes", "no")
+    for curate, estimate, gate, train, deploy in itertools.product(phases[:2], phases[:2], phases, answers, answers):
+        states = walk(main, curate=curate, estimate=estimate, gate=gate, train_answer=train, deploy_answer=deploy)
+        outcome = {name: {"phase": phase} for name, phase in (("curate", curate), ("estimate", estimate), ("gate", gate))}
+        decisions = {"approve-train": train, "approve-deploy": deploy}
+        outcome |= {name: {"decision": "approved" if said == "yes" else "rejected"} for name, said in decisions.items()}
+        results: dict = {}
+        Dry(find_workflow("continuous-training").at("argo"), results, Nowhere(), {}, outcome=outcome).run()
+        assert results.keys() == {node.name for node in nodes if states[node.name] == "Succeeded"}
 
 
 def test_a_decision_is_bound_to_the_content_that_is_used():
@@ -124,7 +124,5 @@ def test_a_decision_is_bound_to_the_content_that_is_used():
 def test_every_workflow_of_the_design_is_rendered():
     names = {"continuous-training", "trace-ingest", "reward-label", "train-and-release", "backfill", "erase-user"}
     names |= {"table-maintenance", "reward-backtest", "release-reconcile"}
-    from .rendered import workflow_templates
-
     for environment in ENVIRONMENTS:
-        assert names <= workflow_templates(environment).keys() and len(workflow_templates(environment)) == len(TEMPLATES)
+        assert names <= workflow_templates(environment).keys() == {workflow.name for workflow in WORKFLOWS}

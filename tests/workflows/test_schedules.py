@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from steps.contract.workflows import WORKFLOWS
 from workflows.documents import cron_workflow, every_weeks
-from workflows.environment import Schedule
-from workflows.generate.render import SCHEDULED, TEMPLATES, documents
+from workflows.environment import Schedule, Schedules
+from workflows.generate.render import documents
 
 from .rendered import ENVIRONMENTS, cron_workflows, environment_of, parameters, workflow_templates
+
+# Field of `Schedules` -> the workflow that it starts.
+SCHEDULED = {name: name.replace("_", "-") for name, field in Schedules.model_fields.items() if field.annotation is Schedule}
 
 
 def starts(when: str | None, moment: datetime) -> bool:
@@ -73,7 +77,7 @@ def test_every_cadence_is_configuration():
         assert (spec["schedules"], spec["timezone"]) == (["7 7 * * 2"], "Europe/Berlin") and "% 1814400" in spec["when"]
     never = env.workflows.schedules.model_copy(update={field: Schedule() for field in SCHEDULED})
     files = documents(replace(env, workflows=env.workflows.model_copy(update={"schedules": never})))
-    assert not [name for name in files if name.startswith("cronworkflow")] and len(files) == len(TEMPLATES), "no cron, never"
+    assert not [name for name in files if name.startswith("cronworkflow")] and len(files) == len(WORKFLOWS), "no cron, never"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -93,3 +97,7 @@ def test_cron_workflows(environment):
         == set(SCHEDULED.values())
     )
     assert all(document["spec"].get("suspend", False) == (environment == "kind") for document in cron_workflows(environment).values())
+
+
+def test_every_schedule_starts_a_workflow_that_there_is():
+    assert set(SCHEDULED.values()) <= {workflow.name for workflow in WORKFLOWS}

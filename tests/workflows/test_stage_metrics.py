@@ -6,27 +6,26 @@ import re
 
 import pytest
 
-from steps.contract.catalog import find_step
+from steps.contract.catalog import ALL_STEPS
 from workflows.documents import STARTED
-from workflows.stage_metrics import OF_A_STAGE, shown_by
-from workflows.templates import OUTPUTS, kebab
+from workflows.templates import kebab
 
 from .rendered import ENVIRONMENTS, templates, workflow_templates
 
 
-@pytest.mark.parametrize("step", OF_A_STAGE)
-def test_metrics_show_numbers_of_the_result(step):
-    fields = find_step(step).load()[1].model_fields
-    for item in OF_A_STAGE[step]:
-        assert fields[item.field].annotation in (int, float) and item.field in OUTPUTS[step]
+@pytest.mark.parametrize("spec", [spec for spec in ALL_STEPS if spec.metrics], ids=lambda spec: spec.name)
+def test_metrics_show_numbers_of_the_result(spec):
+    fields = spec.load()[1].model_fields
+    for item in spec.metrics:
+        assert fields[item.field].annotation in (int, float) and item.field in spec.all_outputs
+        assert not item.when or fields[item.when].annotation is bool
         assert re.fullmatch(r"ctp_[a-z_]+", item.name) and item.help
-    assert set(shown_by(step)) <= {item.field for item in OF_A_STAGE[step]}
 
 
 def test_a_name_has_the_same_labels_and_words_everywhere():
-    every = [item for items in OF_A_STAGE.values() for item in items]
+    every = [item for spec in ALL_STEPS for item in spec.metrics]
     for name in {item.name for item in every}:
-        assert len({(tuple(key for key, _ in item.labels), item.help) for item in every if item.name == name}) == 1
+        assert len({(tuple(key for key, _ in item.labels), item.by_workflow, item.help) for item in every if item.name == name}) == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
+from steps.contract.catalog import ALL_STEPS
 from steps.contract.errors import EXIT_TRANSIENT
-from workflows.resources import ROLES
-from workflows.templates import LAKE_COMMIT, MUTEXES, NEMO_RL, RELEASE
 
 from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, containers, each_pod, environment_of, templates, workflow_templates
 
@@ -25,6 +24,9 @@ ACCOUNTS = {
     "ctp-maintenance": {"maintain"},
     "ctp-erase": {"erase"},
 }
+
+# What is held while a template works.
+MUTEXES = {spec.name: spec.mutex for spec in ALL_STEPS if spec.mutex} | {"train-nemo-rl": "ctp-nemo-rl"}
 
 
 @each_pod
@@ -144,7 +146,8 @@ def test_what_writes_the_lake_or_the_pin_works_alone(environment, workflow):
     for name, template in templates(environment, workflow).items():
         held = [item["name"] for item in template.get("synchronization", {}).get("mutexes", [])]
         assert held == ([MUTEXES[name]] if name in MUTEXES else [])
-    assert {LAKE_COMMIT, RELEASE, NEMO_RL} == set(MUTEXES.values()) and {"govern-commit", "label-commit", "release"} <= MUTEXES.keys()
+    assert MUTEXES["govern-commit"] == MUTEXES["label-commit"] == MUTEXES["erase"] == MUTEXES["maintain"]
+    assert MUTEXES["release"] == MUTEXES["reconcile"] != MUTEXES["maintain"]
 
 
 @pytest.mark.parametrize(("environment", "workflow"), EVERY_WORKFLOW)
@@ -177,6 +180,6 @@ def test_fan_out_is_bounded_and_retries_one_shard(environment):
     assert commit["depends"] == "shard.Succeeded || shard.Skipped", "no new file is no shard, and no reason to fail"
 
 
-def test_every_role_is_used():
+def test_every_service_account_is_used():
     rendered = {template["name"] for _, _, template in EVERY}
-    assert rendered == set(ROLES) == set().union(*ACCOUNTS.values())
+    assert rendered == {spec.name for spec in ALL_STEPS if spec.account} == set().union(*ACCOUNTS.values())

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from steps.contract.pipeline import CANARY, CURATE, GATE, GOVERN, INGEST, LABEL, LOOP, REGISTER, RELEASE, TRAIN
 from steps.laptop.report import numbers
 from steps.laptop.report.record import RunReport
 
-STAGES = {
-    "world": "Prepare",
-    "traffic": "Users ask",
-    "ingest": "Ingest",
-    "govern": "Govern",
-    "label": "Label",
-    "curate": "Curate",
-    "approve-train": "Approve training",
-    "train": "Train",
-    "gate": "Gate",
-    "register": "Register",
-    "approve-deploy": "Approve release",
-    "release": "Release",
-    "canary": "Canary",
-    "settle": "Settle",
-    "harvest": "Harvest",
-}
+STAGES = {"world": "Prepare", "traffic": "Users ask", **{node.name: node.title for node in LOOP if node.title}, "harvest": "Harvest"}
 """Known stages in loop order and their titles; the runner may add others."""
 
-_REQUIRED = ("ingest", "label", "curate", "train", "gate", "register", "release", "canary")
+_REQUIRED = tuple(node.name for node in (INGEST, LABEL, CURATE, TRAIN, GATE, REGISTER, RELEASE, CANARY))
 
 _ACRONYMS = {
     "p50": "p50",
@@ -81,23 +66,24 @@ def _facts(record: RunReport) -> dict[str, str]:
     """One short fact a stage."""
     facts = {}
     if record.ingest:
-        facts["ingest"] = f"{numbers.count(record.ingest.read)} read"
-        facts["govern"] = f"{numbers.count(record.ingest.written)} kept"
+        facts[INGEST.name] = f"{numbers.count(record.ingest.read)} read"
+        facts[GOVERN.name] = f"{numbers.count(record.ingest.written)} kept"
     if record.label:
-        facts["label"] = f"{numbers.count(record.label.labelled)} scored"
+        facts[LABEL.name] = f"{numbers.count(record.label.labelled)} scored"
     if record.dataset:
         grpo = record.method == "grpo" and record.dataset.prompts is not None
-        facts["curate"] = f"{numbers.count(record.dataset.prompts)} prompts" if grpo else f"{numbers.count(record.dataset.pairs)} pairs"
+        facts[CURATE.name] = f"{numbers.count(record.dataset.prompts)} prompts" if grpo else f"{numbers.count(record.dataset.pairs)} pairs"
     if record.train:
-        facts["train"] = "reused" if record.train.reused else f"{numbers.count(record.train.steps)} steps"
+        facts[TRAIN.name] = "reused" if record.train.reused else f"{numbers.count(record.train.steps)} steps"
     if record.gate:
-        facts["gate"] = {"Successful": "passed", "Failed": "not passed"}.get(record.gate.phase, record.gate.phase.lower())
+        facts[GATE.name] = {"Successful": "passed", "Failed": "not passed"}.get(record.gate.phase, record.gate.phase.lower())
     if record.registry and record.registry.candidate is not None:
-        facts["register"] = f"version {str(record.registry.candidate).rpartition('@')[2]}"
+        facts[REGISTER.name] = f"version {str(record.registry.candidate).rpartition('@')[2]}"
     if record.release and record.release.commit:
-        facts["release"] = "taken back" if record.release.reverted else record.release.commit[:7]
+        facts[RELEASE.name] = "taken back" if record.release.reverted else record.release.commit[:7]
     if record.canary:
-        facts["canary"] = "aborted" if record.outcome == "aborted" else f"{record.canary.steps[-1].weight} %" if record.canary.steps else ""
+        weight = f"{record.canary.steps[-1].weight} %" if record.canary.steps else ""
+        facts[CANARY.name] = "aborted" if record.outcome == "aborted" else weight
     return facts
 
 
@@ -106,12 +92,12 @@ def stopped_at(record: RunReport) -> str:
     if record.outcome == "promoted":
         return ""
     if record.outcome == "aborted":
-        return "canary"
+        return CANARY.name
     refused = [approval.name for approval in record.approvals if approval.decision == "rejected"]
     if refused:
         return refused[0]
     if record.gate and record.gate.phase != "Successful":
-        return "gate"
+        return GATE.name
     return next((name for name in reversed(record.seconds)), "")
 
 

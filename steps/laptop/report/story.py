@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from steps.contract.pipeline import GATE
 from steps.laptop.report import numbers
 from steps.laptop.report.record import Finding, MetricRecord, RunReport
 from steps.laptop.report.stages import stopped_at, title_of
@@ -92,7 +93,7 @@ def why(record: RunReport) -> str:
     """The reason a run did not promote, without a full stop; empty for a promoted run."""
     if record.outcome == "promoted":
         return ""
-    if record.outcome == "rejected" and record.gate and stopped_at(record) == "gate":
+    if record.outcome == "rejected" and record.gate and stopped_at(record) == GATE.name:
         return _gate_reason(record)
     told = record.reason or (record.canary.reason if record.canary else "")
     if record.outcome == "aborted" and (proof := _worse_on_live_traffic(record)):

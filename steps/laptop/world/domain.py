@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steps.contract.files import canonical_json, sha256_file, sha256_text, write_atomic, write_json
+from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, write_atomic, write_json
 
 ADJECTIVES = (
     *("Silver", "Amber", "Hidden", "Rapid", "Quiet", "Golden", "Frozen", "Lunar"),
@@ -239,3 +239,8 @@ class World:
         meta = {"seed": self.seed, "world_version": WORLD_VERSION, "items": len(lines), "sha256": sha256_file(path)}
         write_json(path.with_suffix(".meta.json"), meta | {"fluency_pattern": FLUENCY_PATTERN})
         return path
+
+
+def the_world(workdir: Path) -> World:
+    """The world of a work folder: its seed was fixed by the first run there."""
+    return World.create(read_json(workdir / "world.json")["seed"])

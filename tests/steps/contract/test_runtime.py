@@ -26,16 +26,17 @@ def test_empty_text_means_not_given_unless_it_is_text():
     )
     assert (params.golden, params.since, params.policy_version) == (None, None, "")
     with pytest.raises(UsageError, match="traces"):
-        validate_params(find_step("label"), {"traces": ""})
+        validate_params(find_step("label-plan"), {"traces": ""})
     with pytest.raises(UsageError, match="nope"):
-        validate_params(find_step("label"), {"traces": "ctp.traces@1", "nope": ""})
+        validate_params(find_step("label-plan"), {"traces": "ctp.traces@1", "nope": ""})
 
 
 def test_json_text_is_a_list_where_a_list_belongs():
-    params = validate_params(find_step("govern"), {"units": '[{"id": "a", "format": "otlp", "files": []}]'})
-    assert params.units[0].id == "a"
-    with pytest.raises(UsageError, match="--units"):
-        validate_params(find_step("govern"), {"units": "[{"})
+    manifest = f"file:///m.json#sha256:{'a' * 64}"
+    params = validate_params(find_step("govern-commit"), {"shards": json.dumps([manifest])})
+    assert [str(shard) for shard in params.shards] == [manifest]
+    with pytest.raises(UsageError, match="--shards"):
+        validate_params(find_step("govern-commit"), {"shards": "[{"})
 
 
 def test_each_field_is_a_file(tmp_path):

@@ -17,9 +17,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from steps.chat.trace import Trace
 from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
-from steps.govern import govern
-from steps.ingest import ingest
 from steps.store.lake import open_lake
+
+from ...fan_out import govern
 
 
 def make_trace(**overrides):
@@ -130,10 +130,9 @@ def write_requests(folder, *requests):
 
 
 def run_both(source, workdir, config=None, run_id="r1"):
-    """Ingest and govern a source; the result of govern."""
+    """Ingest and govern a source; the result of the commit."""
     ctx = StepContext(config or PipelineConfig(), run_id, workdir)
-    units = ingest.run(ingest.Params(sources=(str(source),)), ctx).units
-    return govern.run(govern.Params(units=units), ctx)
+    return govern(ctx, source)
 
 
 def read_table(workdir, table, where=None, config=None):

@@ -14,21 +14,21 @@ import pytest
 
 from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
-from steps.govern.batch import Counts, govern_unit
-from steps.ingest import ingest
-from steps.store.lake import Lake, open_lake
+from steps.govern.batch import Counts
+from steps.store.lake import Lake
+
+from ...fan_out import govern_plan, step
 
 CHILD = """
 import sys
 from pathlib import Path
 from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
-from steps.govern.govern import Params, run
-from steps.ingest import ingest
+from tests.fan_out import govern
 import pyiceberg.io.pyarrow, sqlalchemy, pyarrow.compute, opentelemetry
 ctx = StepContext(PipelineConfig(), "r1", Path(sys.argv[2]))
 print("ready", flush=True)
-run(Params(units=ingest.run(ingest.Params(sources=(sys.argv[1],)), ctx).units), ctx)
+govern(ctx, sys.argv[1])
 print("done", flush=True)
 """
 
@@ -71,15 +71,19 @@ def test_kill_at_random_instants(tmp_path, write_requests, run_both, read_table,
 @pytest.mark.parametrize("crash_at", range(5))
 def test_crash_before_each_commit(tmp_path, write_requests, run_both, read_table, requests, monkeypatch, crash_at):
     write_requests(tmp_path / "raw", *requests)
-    real, calls = Lake.replace_batch, []
+    calls = []
 
-    def crash(self, *args, **kwargs):
-        calls.append(args)
-        if len(calls) == crash_at + 1:
-            raise KeyboardInterrupt
-        return real(self, *args, **kwargs)
+    def crashing(real):
+        def commit(self, *args, **kwargs):
+            calls.append(args)
+            if len(calls) == crash_at + 1:
+                raise KeyboardInterrupt
+            return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Lake, "replace_batch", crash)
+        return commit
+
+    for name in ("replace_batch", "adopt_files"):
+        monkeypatch.setattr(Lake, name, crashing(getattr(Lake, name)))
     try:
         run_both(tmp_path / "raw", tmp_path / "work")
     except KeyboardInterrupt:
@@ -93,24 +97,23 @@ def test_crash_before_each_commit(tmp_path, write_requests, run_both, read_table
     assert [len(held[name]) for name in ("traces", "gate_ledger", "quarantine")] == [20, 2, 1]
 
 
-def test_same_trace_in_two_units_at_once_is_stored_once(tmp_path, write_requests, read_table, request_of):
+def test_same_trace_in_two_units_at_once_is_stored_once(tmp_path, write_requests, read_table, request_of, monkeypatch):
     write_requests(tmp_path / "a", request_of())
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "all.jsonl").write_bytes(b"".join(path.read_bytes() for path in sorted((tmp_path / "a").iterdir())))
     ctx = StepContext(PipelineConfig(), "r1", tmp_path / "work")
-    first, second = (ingest.run(ingest.Params(sources=(str(tmp_path / name),)), ctx).units[0] for name in "ab")
-    with open_lake(ctx.config, ctx.workdir) as lake:
-        overtaken = lake.scan
+    first, second = (step("ingest", ctx, sources=(str(tmp_path / name),)) for name in "ab")
+    step("govern-shard", ctx, unit=second.unit_ids[0], plan=second.plan)
+    real, overtaken = Lake.adopt_files, []
 
-        def scan_then_be_overtaken(table, *args, **kwargs):
-            rows = overtaken(table, *args, **kwargs)
-            if table == "erasures" and lake.current("traces").snapshot_id == 0:
-                with open_lake(ctx.config, ctx.workdir) as other:
-                    assert govern_unit(first, other, ctx.config.govern, b"k" * 32, "r1").written == 1
-            return rows
+    def adopt_after_another(self, *args, **kwargs):
+        if not overtaken:
+            overtaken.append(True)
+            assert govern_plan(first, ctx).written == 1
+        return real(self, *args, **kwargs)
 
-        lake.scan = scan_then_be_overtaken
-        counts = govern_unit(second, lake, ctx.config.govern, b"k" * 32, "r2")
+    monkeypatch.setattr(Lake, "adopt_files", adopt_after_another)
+    counts = step("govern-commit", ctx, plan=second.plan)
     assert (counts.read, counts.written, counts.duplicates) == (1, 0, 1)
     assert len(read_table(tmp_path / "work", "traces")) == 1
 

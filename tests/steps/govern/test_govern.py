@@ -16,9 +16,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
 from steps.contract.spec import StepContext
-from steps.govern.govern import Params, Result, run
+from steps.govern.govern_commit import Result
 from steps.ingest import ingest
 from steps.store.lake import open_lake
+
+from ...fan_out import govern, govern_plan
 
 
 def check(result):
@@ -137,8 +139,8 @@ def test_running_again_changes_nothing(tmp_path, write_requests, run_both, read_
     again = check(run_both(tmp_path / "raw", tmp_path / "work", run_id="r2"))
     assert (again.read, again.snapshot_id) == (0, first.snapshot_id)
     ctx = StepContext(PipelineConfig(), "r3", tmp_path / "other")
-    units = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx).units
-    assert run(Params(units=units), StepContext(PipelineConfig(), "r1", tmp_path / "work")) == first
+    planned = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx)
+    assert govern_plan(planned, StepContext(PipelineConfig(), "r1", tmp_path / "work")) == first
     assert {name: read_table(tmp_path / "work", name) for name in before} == before
 
 
@@ -193,11 +195,11 @@ def test_erased_user_does_not_come_back(tmp_path, write_requests, run_both, read
 def test_file_that_changed_since_planning_commits_nothing(tmp_path, write_requests, request_of):
     write_requests(tmp_path / "raw", request_of())
     ctx = StepContext(PipelineConfig(), "r1", tmp_path / "work")
-    units = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx).units
+    planned = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx)
     path = tmp_path / "raw" / "app.jsonl"
     path.write_bytes(path.read_bytes().replace(b"Aurora", b"Errors"))
     with pytest.raises(DataError, match="changed since it was planned"):
-        run(Params(units=units), ctx)
+        govern_plan(planned, ctx)
     with open_lake(ctx.config, ctx.workdir) as lake:
         assert lake.current("traces").snapshot_id == 0
 
@@ -205,14 +207,14 @@ def test_file_that_changed_since_planning_commits_nothing(tmp_path, write_reques
 def test_done_unit_is_not_read_again_even_when_its_files_are_gone(tmp_path, write_requests, request_of):
     write_requests(tmp_path / "raw", request_of())
     ctx = StepContext(PipelineConfig(), "r1", tmp_path / "work")
-    units = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx).units
-    first = run(Params(units=units), ctx)
+    planned = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx)
+    first = govern_plan(planned, ctx)
     shutil.rmtree(tmp_path / "raw")
-    assert run(Params(units=units), ctx) == first
+    assert govern_plan(planned, ctx) == first
 
 
 def test_nothing_to_do(tmp_path):
-    result = check(run(Params(), StepContext(PipelineConfig(), "r1", tmp_path)))
+    result = check(govern(StepContext(PipelineConfig(), "r1", tmp_path)))
     assert (result.read, result.snapshot_id) == (0, 0)
 
 
@@ -386,13 +388,3 @@ def test_real_questions_arrive_whole(tmp_path, run_both, read_table, shape):
                 answer.strip(),
             )
     assert sum(bool(row["pii_masked"]) for row in stored.values()) <= 20, "public figures with a title are masked, and little else"
-
-
-def test_units_come_as_json_on_a_command_line(tmp_path, write_requests, request_of):
-    write_requests(tmp_path / "raw", request_of())
-    planned = ingest.run(ingest.Params(sources=str(tmp_path / "raw")), StepContext(PipelineConfig(), "r1", tmp_path / "work"))
-    document = json.loads(planned.model_dump_json())["units"]
-    for text in (json.dumps(document), json.dumps(document[0])):
-        assert Params.model_validate({"units": text}).units == planned.units
-    with pytest.raises(ValueError, match="units"):
-        Params.model_validate({"units": "not json"})

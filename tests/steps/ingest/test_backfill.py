@@ -16,6 +16,8 @@ from steps.contract.spec import StepContext
 from steps.ingest.path_dates import day_of
 from steps.store.unit_plan import read_plan
 
+from ...fan_out import govern_plan
+
 
 @pytest.mark.parametrize(
     ("uri", "day"),
@@ -66,7 +68,7 @@ def test_undated_files_are_read_when_asked(tmp_path, raw):
 def test_what_is_ingested_is_not_planned_again(tmp_path, raw):
     first = backfill(tmp_path, raw)
     ctx = StepContext(PipelineConfig(), "r1", tmp_path / "work")
-    run_step(find_step("govern"), {"units": [unit.model_dump() for unit in first.units]}, ctx)
+    govern_plan(first, ctx)
     assert backfill(tmp_path, raw, since="2026-04-30").files == 1
 
 

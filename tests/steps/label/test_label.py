@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from steps.contract.catalog import find_step
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import ConfigError, DataError, TransientError
 from steps.contract.files import canonical_json, sha256_text
-from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
 from steps.scoring import client as client_module
 from steps.store.lake import open_lake
+
+from ... import fan_out
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 QUESTION = "Which port does Silver Falcon use?"
@@ -67,7 +67,7 @@ def world(tmp_path: Path, judge_url: str) -> SimpleNamespace:
             return str(lake.replace_batch("traces", pa.Table.from_pylist(list(rows)), "ingest_batch", rows[0]["ingest_batch"], run_id="t"))
 
     def label(ref: str, settings: PipelineConfig | None = None) -> Any:
-        return run_step(find_step("label"), {"traces": ref}, StepContext(settings or config(), "run-1", tmp_path))
+        return fan_out.label(StepContext(settings or config(), "run-1", tmp_path), ref)
 
     def labels() -> list[dict[str, Any]]:
         with open_lake(base, tmp_path) as lake:
@@ -101,10 +101,9 @@ def test_labels_what_is_trainable(world):
 
 def test_a_second_run_does_nothing(world):
     ref = world.ingest(trace(1), trace(2))
-    first, again = world.label(ref), world.label(ref)
-    assert (again.labelled, again.llm_calls, again.cache_hits) == (0, 0, 0)
-    assert again.mean_score == first.mean_score
-    assert again.labels == first.labels
+    first = world.label(ref)
+    again = world.label(ref, world.config(url="http://127.0.0.1:9/v1"))
+    assert again == first, "the judge is not asked again"
 
 
 def test_equal_content_is_scored_once(world):
@@ -152,8 +151,8 @@ def test_batches_of_any_size_give_the_same_labels(world):
     world.label(ref, world.config(batch_rows=4))
     rows = world.labels()
     assert len(rows) == len({row["trace_id"] for row in rows}) == 27
-    assert len({row["label_batch"] for row in rows}) >= 7
-    assert max(len(row["label_batch"]) for row in rows) <= 16
+    assert len(list(world.folder.rglob("batch-*.json"))) >= 7
+    assert len({row["label_batch"] for row in rows}) == 1, "one commit"
 
 
 def test_contexts_that_are_no_list_name_the_trace(world):
@@ -218,7 +217,7 @@ def test_a_tolerated_failure_is_recorded_as_unscored(world, broken_judge):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_killed_run_loses_at_most_one_batch_and_repeats_none(world):
+def test_a_killed_shard_loses_at_most_one_batch_and_repeats_none(world):
     ref = world.ingest(
         *(
             trace(number % 24 + 24 * 0, answer=f"Silver Falcon listens on port {number}.") | {"trace_id": f"{number:032x}"}
@@ -230,15 +229,16 @@ def test_a_killed_run_loses_at_most_one_batch_and_repeats_none(world):
         "from pathlib import Path\n"
         "from steps.contract.config import PipelineConfig\n"
         "from steps.contract.spec import StepContext\n"
-        "from steps.label import label, label_table\n"
-        "write, count = label_table.LabelTable.write, [0]\n"
+        "from steps.label import label_shard, shard_files\n"
+        "write, count = shard_files.ShardFiles.write, [0]\n"
         "def dying(self, *args, **named):\n"
         "    count[0] += 1\n"
         "    if count[0] == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return write(self, *args, **named)\n"
-        "label_table.LabelTable.write = dying\n"
+        "shard_files.ShardFiles.write = dying\n"
         "config = PipelineConfig.model_validate_json(sys.argv[1])\n"
-        "label.run(label.Params(traces=sys.argv[2]), StepContext(config, 'killed', Path(sys.argv[3])))\n"
+        "params = label_shard.Params(traces=sys.argv[2], shard=0, shards=1)\n"
+        "label_shard.run(params, StepContext(config, 'killed', Path(sys.argv[3])))\n"
     )
     settings = world.config(batch_rows=10)
     root = Path(__file__).parents[3]
@@ -249,7 +249,9 @@ def test_a_killed_run_loses_at_most_one_batch_and_repeats_none(world):
         check=False,
     )
     assert done.returncode == -signal.SIGKILL
-    assert len(world.labels()) == 20
+    paid = {path: path.read_text() for path in world.folder.rglob("batch-*.json")}
+    assert len(paid) == 2 and world.labels() == []
     result = world.label(ref, settings)
-    assert result.labelled == 40
+    assert result.labelled == 60
+    assert {path: path.read_text() for path in paid} == paid, "what was paid for is not asked again"
     assert len({row["trace_id"] for row in world.labels()}) == len(world.labels()) == 60

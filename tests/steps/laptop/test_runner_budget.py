@@ -24,8 +24,8 @@ CURATED = {"phase": "Successful", "reason": "", "pairs": 160, "prompts": 40, "di
 def test_a_training_above_the_budget_ends_the_run(tmp_path, cost, max_cost_usd, said):
     config, store = PipelineConfig.model_validate({"cost": cost}), RunStore(tmp_path)
     state, _ = store.begin(seed=0, method="dpo", sabotage=False, sources=(), config_hash=config.digest())
-    done = {name: {} for name in ("world", "traffic", "ingest", "govern", "label")}
-    state.results |= done | {"curate": CURATED}
+    done = {name: {} for name in ("traffic", "resolve", "ingest", "govern", "label")}
+    state.results |= done | {"world": {"golden": ""}, "check-params": {"method": "dpo", "trainer": "trl"}, "curate": CURATED}
     state.seconds["label"] = 10.0
     console = Console(quiet=True)
     with Services(config, tmp_path) as services:

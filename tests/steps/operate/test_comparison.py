@@ -17,6 +17,8 @@ from steps.contract.spec import StepContext
 from steps.operate.comparison import spearman
 from steps.store.lake import open_lake
 
+from ...fan_out import label
+
 CONTEXTS = canonical_json(["Silver Falcon listens on port 8443.", "Silver Falcon is owned by team Lynx."])
 ANSWERS = ("Silver Falcon listens on port 8443.", "Silver Falcon listens on port 1234.", "Team Lynx.")
 
@@ -53,7 +55,7 @@ def ctx(tmp_path, judge_url):
     with open_lake(ctx.config, ctx.workdir) as lake:
         rows = pa.Table.from_pylist([trace(number) for number in range(12)])
         ref = lake.replace_batch("traces", rows, "ingest_batch", "b1", run_id="t")
-    run_step(find_step("label"), {"traces": str(ref)}, ctx)
+    label(ctx, str(ref))
     return ctx
 
 

@@ -11,6 +11,8 @@ from steps.govern.identity import keyed_hash
 from steps.ingest import ingest
 from steps.store.lake import Lake, open_lake
 
+from ...fan_out import govern_plan
+
 
 def test_no_byte_is_left_and_others_stay(house, secret):
     filled = house.fill()
@@ -154,13 +156,13 @@ def test_reingesting_the_raw_file_brings_nothing_back(house, tmp_path):
     }
     (raw / "a.jsonl").write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n")
     plan = lambda: ingest.run(ingest.Params(sources=(str(raw),)), house.ctx)  # noqa: E731
-    assert house.call("govern", units=[unit.model_dump() for unit in plan().units]).written == 1
+    assert govern_plan(plan(), house.ctx).written == 1
     assert house.call("erase", user="gone").traces == 1
     assert house.holding("zebra") == []
     (raw / "b.jsonl").write_text((raw / "a.jsonl").read_text().replace("\n", " \n"))
     planned = plan()
     assert planned.files == 1
-    again = house.call("govern", units=[unit.model_dump() for unit in planned.units])
+    again = govern_plan(planned, house.ctx)
     assert (again.written, again.by_gate["consent"]) == (0, 1)
     assert house.holding("zebra") == []
 

@@ -7,7 +7,7 @@ import pytest
 from steps.contract.files import sha256_tree
 from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
-from steps.operate.approval.decision import tag_decision
+from steps.operate.approval.approve import tag_decision
 from steps.registry.lineage import describe, git_sha, lineage_tags, pipeline_revision
 from steps.registry.register import Params, run
 

@@ -74,7 +74,7 @@ def ctx(tmp_path, registry_uri):
     """Version 1 serves, version 2 is a pinned candidate."""
     from .served import pin
 
-    values = {"model_name": f"model-{next(_NUMBERS)}", "registry": {"tracking_uri": registry_uri}}
+    values = {"model_name": f"released-{next(_NUMBERS)}", "registry": {"tracking_uri": registry_uri}}
     ctx = StepContext(PipelineConfig.model_validate(values), "run-1", tmp_path)
     client, name = clients.registry(ctx.config, tmp_path), ctx.config.model_name
     client.ensure_model(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from steps.contract.config import CostConfig
-from workflows.cost_metrics import OF_A_MONTH, OF_A_QUARTER, OF_A_RUN
+from steps.contract.step_metrics import OF_A_MONTH, OF_A_QUARTER, OF_A_RUN
 from workflows.generate.monthly_cost import LARGE_SERVING, PIPELINE, SERVING, SKETCH_USD, highest_spot_usd, tables, total
 
 TEXT = (Path(__file__).parents[3] / "docs" / "cost.md").read_text(encoding="utf-8")

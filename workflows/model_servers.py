@@ -37,7 +37,7 @@ _ENV = {
 }
 
 
-def gate_urls(env: Environment) -> dict[str, str]:
+def server_urls(env: Environment) -> dict[str, str]:
     """Addresses of both servers as the step `gate` takes them; empty: it starts them itself."""
     return {f"{arm}_url": f"http://127.0.0.1:{port}" if env.serving.engine == "vllm" else "" for arm, port in PORTS.items()}
 

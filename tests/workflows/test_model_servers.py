@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from steps.cli.main import app
-from workflows.gate_servers import PORTS, gate_urls
+from workflows.model_servers import PORTS, server_urls
 
 from ..manifests.rendered import PIN, environment_files, merged, read_values, render
 from .rendered import ENVIRONMENTS, ROOT, environment_of, parameters, tasks, templates
@@ -69,7 +69,7 @@ def test_each_server_has_a_gpu_and_its_own_model(environment):
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_the_step_is_told_where_they_are(environment, workflow):
-    wanted = gate_urls(environment_of(environment))
+    wanted = server_urls(environment_of(environment))
     assert set(wanted.values()) == ({""} if environment == "kind" else {"http://127.0.0.1:8001", "http://127.0.0.1:8002"})
     every = templates(environment, workflow)
     given = {name: item["value"] for name, item in parameters(tasks(every["main"])["gate"], "arguments").items()}

@@ -1,4 +1,4 @@
-"""Many shares and one commit leave the labels, and the dataset, that one process leaves."""
+"""Many shards and one commit leave the labels, and the dataset, that one shard leaves."""
 
 from __future__ import annotations
 
@@ -83,15 +83,15 @@ def curated(lab, result):
     return lab.call("curate", labels=str(result.labels), policy_version=result.policy_version)
 
 
-def test_shares_and_one_commit_equal_one_process(lab_of):
+def test_many_shards_equal_one(lab_of):
     rows = [trace(number) for number in range(18)]
     one, many = lab_of("one", rows), lab_of("many", rows)
-    alone, together = one.call("label"), many.sharded(3)
+    alone, together = one.sharded(1), many.sharded(3)
     assert many.labels() == one.labels()
     drop = {"labels", "llm_calls"}
     assert together.model_dump(exclude=drop) == alone.model_dump(exclude=drop)
     assert together.llm_calls > 0
-    assert together.cache_hits == 9, "equal content is scored once, whatever the shares"
+    assert together.cache_hits == 9, "equal content is scored once, whatever the shards"
     assert curated(many, together).digest == curated(one, alone).digest
     with open_lake(many.ctx.config, many.ctx.workdir) as lake:
         assert len(lake.history("labels")) == 1
@@ -102,7 +102,6 @@ def test_a_second_round_and_a_repeated_commit_change_nothing(lab_of):
     first = lab.sharded(2)
     again = lab.sharded(2)
     assert (again.labels, again.mean_score) == (first.labels, first.mean_score)
-    assert lab.call("label").labelled == 0
     assert lab.call("label-plan").model_dump(include={"unlabelled", "shards"}) == {"unlabelled": 0, "shards": ({"shard": 0, "shards": 1},)}
 
 
@@ -121,7 +120,7 @@ def test_only_the_window_is_labelled_and_curated(lab_of):
     inside = [number for number in range(12) if 2 <= (START + timedelta(hours=9 * number)).day <= 3]
     alone = lab_of("one", [trace(number) for number in range(12)])
     result = lab.sharded(2, **window)
-    assert result.labelled == alone.call("label", **window).labelled == len(inside)
+    assert result.labelled == alone.sharded(1, **window).labelled == len(inside)
     assert [row["trace_id"] for row in lab.labels()] == [f"{number:032x}" for number in inside]
     full = lab.sharded(2)
     one_day = lab.call("curate", labels=str(full.labels), policy_version=full.policy_version, since="2026-05-01", until="2026-05-01")
@@ -146,14 +145,14 @@ def test_what_does_not_fit_is_refused(lab_of):
     shards = [str(lab.call("label-shard", shard=number, shards=2).manifest) for number in range(2)]
     with pytest.raises(UsageError, match="count from 0"):
         lab.call("label-shard", shard=2, shards=2)
-    for wrong, message in ((shards[:1], "every share"), ([shards[0]] * 2, "every share")):
+    for wrong, message in ((shards[:1], "every shard"), ([shards[0]] * 2, "every shard")):
         with pytest.raises(DataError, match=message):
             lab.call("label-commit", shards=wrong)
     with pytest.raises(DataError, match="window"):
         lab.call("label-commit", shards=shards, since="2026-05-02")
     file = next(Path(shards[0].split("#")[0].removeprefix("file://")).parent.glob("batch-*.json"))
     file.write_text(file.read_text().replace("scored", "scared"))
-    with pytest.raises(DataError, match="not what its manifest says"):
+    with pytest.raises(DataError, match="not the batch"):
         lab.call("label-commit", shards=shards)
     assert lab.labels() == []
 
@@ -165,13 +164,13 @@ from steps.contract.catalog import find_step
 from steps.contract.config import PipelineConfig
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
-from steps.label import sharding
-write, count = sharding.ShareTable.write, [0]
+from steps.label import shard_files
+write, count = shard_files.ShardFiles.write, [0]
 def dying(self, *args, **named):
     count[0] += 1
     if count[0] == 2: os.kill(os.getpid(), signal.SIGKILL)
     return write(self, *args, **named)
-sharding.ShareTable.write = dying
+shard_files.ShardFiles.write = dying
 config = PipelineConfig.model_validate_json(sys.argv[1])
 run_step(find_step("label-shard"), {"traces": sys.argv[2], "shard": "0", "shards": "1"}, StepContext(config, "r1", Path(sys.argv[3])))
 """
@@ -180,7 +179,7 @@ run_step(find_step("label-shard"), {"traces": sys.argv[2], "shard": "0", "shards
 def test_killed_shard_goes_on_where_it_was(lab_of):
     rows = [trace(number) for number in range(18)]
     one, lab = lab_of("one", rows), lab_of("many", rows)
-    alone = one.call("label")
+    alone = one.sharded(1)
     command = [sys.executable, "-W", "ignore", "-c", CHILD, lab.ctx.config.model_dump_json(), lab.ref, str(lab.ctx.workdir)]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], env=os.environ, check=False)
     assert done.returncode == -signal.SIGKILL

@@ -1,76 +1,37 @@
-"""Step `label`: score traces 0-1 with Ragas' metrics and our own graded judge.
-
-A trace is labelled once per reward policy; equal content is scored once. Labels are
-committed in batches, so a killed run loses at most one batch and repeats none.
-"""
+"""Scoring of the traces of one shard, day by day and batch by batch; equal content is scored once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from steps.contract.refs import ArtifactRef, Frozen, TableRef
+from steps.contract.refs import TableRef
 from steps.contract.spec import StepContext
-from steps.label.label_table import Label, LabelTable
+from steps.label.labels import Label, Unlabelled
 from steps.scoring.breaker import CircuitBreaker
-from steps.scoring.judges import check_before_labelling
 from steps.scoring.metrics import Case, Scorer, score_many
-from steps.scoring.policy import policy_version
 from steps.scoring.reward import COMPONENTS, final_score, weighted
-from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
     from steps.contract.config import LabelConfig
     from steps.contract.errors import TransientError
-    from steps.label.label_table import Label, LabelTable, Unlabelled
-    from steps.scoring.breaker import CircuitBreaker
-    from steps.scoring.metrics import Case, Scorer, Scores
-
-
-class Params(Frozen):
-    """Which traces.
-
-    Attributes:
-        traces: snapshot to label; rows with consent `train`, status `ok` and an answer count.
-        since: first day that counts; None: from the beginning.
-        until: last day that counts; None: to the end.
-        golden: the golden set whose stored answers both judges must still score as before; None: they are not asked.
-    """
-
-    traces: TableRef
-    since: date | None = None
-    until: date | None = None
-    golden: ArtifactRef | None = None
-
-
-class Result(Frozen):
-    """What was labelled.
-
-    Attributes:
-        labels: the label table after this run.
-        labelled: traces that got their label (scored or not) in this run.
-        unscored: of those, the ones without a score, and traces left for the next run because the judge failed them.
-        llm_calls: HTTP requests to the judge and its embedding, retries included.
-        cache_hits: of `labelled`, the ones whose content had been scored before.
-        policy_version: names the reward policy of these labels.
-        mean_score: over all scored traces of the snapshot and window, 0-1; None when there are none.
-    """
-
-    labels: TableRef
-    labelled: int
-    unscored: int
-    llm_calls: int
-    cache_hits: int
-    policy_version: str
-    mean_score: float | None
+    from steps.label.shard_files import ShardFiles
+    from steps.scoring.metrics import Scores
 
 
 @dataclass
 class Tally:
-    """Counts of one run; see `Result`."""
+    """Counts of one shard.
+
+    Attributes:
+        labelled: traces that got their label, scored or not.
+        unscored: of those, the ones without a score, and traces left for the next run because the judge failed them.
+        cache_hits: of `labelled`, the ones whose content had been scored before.
+        llm_calls: HTTP requests to the judge and its embedding, retries included.
+    """
 
     labelled: int = 0
     unscored: int = 0
@@ -78,47 +39,21 @@ class Tally:
     llm_calls: int = 0
 
 
-def run(params: Params, ctx: StepContext) -> Result:
-    """Label every trace that lacks a label of the configured policy.
+def label_all(traces: TableRef, ctx: StepContext, table: ShardFiles, tally: Tally) -> None:
+    """Label what the table says lacks a label, and count.
 
     Raises:
         TransientError: the judge cannot be reached, or fails more than `label.max_failed_ratio` of the traces.
         AccessError: the judge refuses the key.
-        ConfigError: the judge's configuration is wrong, or a judge scores the stored answers otherwise than before.
+        ConfigError: the judge's configuration is wrong.
         DataError: a trace breaks the table's contract.
-    """
-    judge = ctx.config.reward_judge
-    policy = policy_version(judge, ctx.config.label)
-    tally = Tally()
-    with open_lake(ctx.config, ctx.workdir) as lake:
-        if params.golden is not None:
-            check_before_labelling(params.golden, ctx, lake)
-        table = LabelTable(lake, policy, judge.model, (params.since, params.until))
-        label_all(params.traces, ctx, table, tally)
-        mean = table.mean_score(params.traces)
-        return Result(
-            labels=table.current(),
-            labelled=tally.labelled,
-            unscored=tally.unscored,
-            llm_calls=tally.llm_calls,
-            cache_hits=tally.cache_hits,
-            policy_version=policy,
-            mean_score=mean,
-        )
-
-
-def label_all(traces: TableRef, ctx: StepContext, table: LabelTable, tally: Tally) -> None:
-    """Label what the table says lacks a label, and count.
-
-    Raises:
-        TransientError, AccessError, ConfigError, DataError: as for `run`.
     """
     days = list(table.days(traces))
     if days:
         asyncio.run(_label_days(traces, ctx, table, days, tally))
 
 
-async def _label_days(traces: TableRef, ctx: StepContext, table: LabelTable, days: list[tuple[date, int]], tally: Tally) -> None:
+async def _label_days(traces: TableRef, ctx: StepContext, table: ShardFiles, days: list[tuple[date, int]], tally: Tally) -> None:
     """Label day by day, batch by batch: one day of text is held at a time."""
     label = ctx.config.label
     breaker = CircuitBreaker(label.max_failed_ratio)
@@ -129,21 +64,20 @@ async def _label_days(traces: TableRef, ctx: StepContext, table: LabelTable, day
                 waiting = table.unlabelled(traces, day)
                 for start in range(0, len(waiting), label.batch_rows):
                     batch = waiting[start : start + label.batch_rows]
-                    await _label_batch(batch, table, scorer, label, breaker, tally, ctx.run_id, task.advance)
+                    await _label_batch(batch, table, scorer, label, breaker, tally, task.advance)
             breaker.finish()
 
 
 async def _label_batch(
     batch: list[Unlabelled],
-    table: LabelTable,
+    table: ShardFiles,
     scorer: Scorer,
     config: LabelConfig,
     breaker: CircuitBreaker,
     tally: Tally,
-    run_id: str,
     advance: Callable[[float], None],
 ) -> None:
-    """Score the contents of a batch that nobody scored before and commit the batch."""
+    """Score the contents of a batch that nobody scored before and write the batch."""
     first: dict[str, Unlabelled] = {}
     for trace in batch:
         if trace.content_hash not in table.known:
@@ -182,7 +116,7 @@ async def _label_batch(
         tally.cache_hits += not owner
         tally.unscored += label.score is None
     if rows:
-        table.write(rows, run_id=run_id)
+        table.write(rows)
         tally.labelled += len(rows)
 
 
@@ -195,6 +129,4 @@ def _label(scores: Scores, config: LabelConfig) -> Label:
 
 def _reused(label: Label) -> Label:
     """The same label for another trace of the same content: no call was made for it."""
-    from dataclasses import replace
-
     return replace(label, calls=0)

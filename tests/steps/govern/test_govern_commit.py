@@ -1,4 +1,4 @@
-"""Many shards and one committer leave the tables that one process leaves; a shard that dies is alone in it."""
+"""One commit of many shards leaves the tables that a commit for each leaves; a shard that dies is alone in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError, UsageError
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
+from steps.govern.batch import Counts
 from steps.govern.identity import keyed_hash, load_key
 from steps.ingest import ingest
 from steps.store.lake import Lake, open_lake
@@ -66,15 +68,28 @@ def shards(ctx, planned):
     return [call(ctx, "govern-shard", unit=unit, plan=str(planned.plan)) for unit in planned.unit_ids]
 
 
-def test_shards_and_one_commit_equal_one_process(tmp_path, raw):
+def one_by_one(ctx, source):
+    """Every unit committed before the next one is read; the counts of all."""
+    planned, total = plan(ctx, source), Counts()
+    for unit in planned.unit_ids:
+        shard = call(ctx, "govern-shard", unit=unit, plan=str(planned.plan))
+        result = call(ctx, "govern-commit", shards=[str(shard.manifest)])
+        total.add(Counts(**{name: getattr(result, name) for name in Counts.__dataclass_fields__}))
+    return total
+
+
+def counts_of(result):
+    return {name: getattr(result, name) for name in Counts.__dataclass_fields__}
+
+
+def test_one_commit_of_all_shards_equals_a_commit_for_each(tmp_path, raw):
     one, many = contexts(tmp_path, "one"), contexts(tmp_path, "many")
-    alone = call(one, "govern", units=[unit.model_dump() for unit in plan(one, raw).units])
+    alone = one_by_one(one, raw)
     planned = plan(many, raw)
     assert len(planned.unit_ids) >= 3
     together = call(many, "govern-commit", shards=json.dumps([str(shard.manifest) for shard in shards(many, planned)]))
     assert contents(many) == contents(one)
-    drop = {"traces", "snapshot_id"}
-    assert together.model_dump(exclude=drop) == alone.model_dump(exclude=drop)
+    assert counts_of(together) == asdict(alone)
     assert together.duplicates >= 3, "the repeated folder counts as duplicates, refused ones too"
     with open_lake(many.config, many.workdir) as lake:
         for table in (*TABLES, "runs"):
@@ -96,13 +111,12 @@ def test_a_trace_that_comes_again_on_another_day_is_one_trace(tmp_path, raw):
             )
     one, many = contexts(tmp_path, "one"), contexts(tmp_path, "many")
     for source in (first, raw):
-        alone = call(one, "govern", units=[unit.model_dump() for unit in plan(one, source).units])
+        alone = one_by_one(one, source)
         planned = plan(many, source)
         made = shards(many, planned)
         together = call(many, "govern-commit", plan=str(planned.plan))
     assert contents(many) == contents(one)
-    drop = {"traces", "snapshot_id"}
-    assert together.model_dump(exclude=drop) == alone.model_dump(exclude=drop)
+    assert counts_of(together) == asdict(alone)
     assert sum(shard.kept for shard in made) > together.written, "the committer left out what a shard had passed"
     ids = [row["trace_id"] for row in contents(many)["traces"]]
     assert len(ids) == len(set(ids))
@@ -134,8 +148,8 @@ from steps.contract.catalog import find_step
 from steps.contract.config import PipelineConfig
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
-from steps.govern import staging
-staging.write_manifest = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
+from steps.govern import govern_shard
+govern_shard.write_manifest = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
 config = PipelineConfig.model_validate_json(sys.argv[1])
 run_step(find_step("govern-shard"), {"unit": sys.argv[2], "plan": sys.argv[3]}, StepContext(config, "r1", Path(sys.argv[4])))
 """
@@ -143,7 +157,7 @@ run_step(find_step("govern-shard"), {"unit": sys.argv[2], "plan": sys.argv[3]}, 
 
 def test_shard_killed_after_its_files_is_retried_alone(tmp_path, raw):
     one, ctx = contexts(tmp_path, "one"), contexts(tmp_path, "many")
-    call(one, "govern", units=[unit.model_dump() for unit in plan(one, raw).units])
+    one_by_one(one, raw)
     planned = plan(ctx, raw)
     arguments = [ctx.config.model_dump_json(), planned.unit_ids[0], str(planned.plan), str(ctx.workdir)]
     died = subprocess.run([sys.executable, "-c", CHILD, *arguments], cwd=Path(__file__).parents[3], env=os.environ, check=False)
@@ -161,7 +175,7 @@ def test_shard_killed_after_its_files_is_retried_alone(tmp_path, raw):
 @pytest.mark.parametrize("crash_at", range(4))
 def test_committer_killed_between_tables_ends_the_same(tmp_path, raw, monkeypatch, crash_at):
     one, ctx = contexts(tmp_path, "one"), contexts(tmp_path, "many")
-    expected = call(one, "govern", units=[unit.model_dump() for unit in plan(one, raw).units])
+    expected = one_by_one(one, raw)
     planned = plan(ctx, raw)
     shards(ctx, planned)
     calls = []
@@ -180,7 +194,7 @@ def test_committer_killed_between_tables_ends_the_same(tmp_path, raw, monkeypatc
     monkeypatch.undo()
     result = call(ctx, "govern-commit", plan=str(planned.plan))
     assert contents(ctx) == contents(one)
-    assert result.model_dump(exclude={"traces", "snapshot_id"}) == expected.model_dump(exclude={"traces", "snapshot_id"})
+    assert counts_of(result) == asdict(expected)
 
 
 def test_user_erased_between_shard_and_commit_does_not_come_back(tmp_path, raw, holds):
@@ -259,5 +273,5 @@ def test_nothing_to_do_and_what_does_not_fit(tmp_path, raw):
     shard = call(ctx, "govern-shard", unit=planned.unit_ids[0], plan=str(planned.plan))
     path = Path(shard.manifest.local_path())
     path.write_text(path.read_text() + " ")
-    with pytest.raises(DataError, match="not the manifest"):
+    with pytest.raises(DataError, match="not the shard's manifest"):
         call(ctx, "govern-commit", shards=[str(shard.manifest)])

@@ -1,11 +1,11 @@
-"""The label step's side of the lake: which traces lack a label, what is known already, writing one batch."""
+"""Labels in the lake under one reward policy: which traces lack one, and which contents are scored already."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from steps.contract.errors import DataError
@@ -42,18 +42,17 @@ class Unlabelled:
     answer: str
 
 
-class LabelTable:
+class Labels:
     """Labels of one policy version.
 
     Args:
         lake: an open lake.
         policy_version: whose labels.
-        judge_model: recorded beside every label.
         window: first and last day of the traces that count.
     """
 
-    def __init__(self, lake: Lake, policy_version: str, judge_model: str, window: Window = (None, None)) -> None:
-        self._lake, self.policy_version, self._judge_model = lake, policy_version, judge_model
+    def __init__(self, lake: Lake, policy_version: str, window: Window = (None, None)) -> None:
+        self._lake, self.policy_version = lake, policy_version
         self._where = in_window(TRAINABLE, window)
         columns = ("trace_id", "content_hash", *COMPONENTS, "score", "error")
         rows = lake.scan("labels", columns, where={"policy_version": policy_version}).to_pylist()
@@ -80,22 +79,6 @@ class LabelTable:
         rows = self._lake.scan(traces, _TEXT_COLUMNS, where={**TRAINABLE, "date": day}).to_pylist()
         return [_unlabelled(row) for row in rows if self._lacks(row) and (row["answer"] or "").strip()]
 
-    def write(self, labels: list[tuple[Unlabelled, Label]], *, run_id: str) -> TableRef:
-        """Commit one batch; the same batch again replaces itself."""
-        import pyarrow as pa
-
-        stale = [trace.trace_id for trace, _ in labels if trace.trace_id in self._content_of]
-        if stale:  # the trace changed after it was labelled, and a trace has one label per policy
-            self._lake.delete_rows("labels", {"trace_id": stale, "policy_version": self.policy_version}, run_id=run_id)
-        now = datetime.now(UTC)
-        rows = [self._row(trace, label, now) for trace, label in labels]
-        batch = "lb-" + sha256_text("\n".join((self.policy_version, *(f"{row['trace_id']} {row['content_hash']}" for row in rows))))[:12]
-        table = self._lake.replace_batch("labels", pa.Table.from_pylist(rows), "label_batch", batch, run_id=run_id)
-        for trace, label in labels:
-            self._content_of[trace.trace_id] = trace.content_hash
-            self.known[trace.content_hash] = label
-        return table
-
     def current(self) -> TableRef:
         """The labels as they stand."""
         return self._lake.current("labels")
@@ -109,20 +92,6 @@ class LabelTable:
 
     def _lacks(self, row: Mapping[str, Any]) -> bool:
         return bool(self._content_of.get(row["trace_id"]) != row["content_hash"])
-
-    def _row(self, trace: Unlabelled, label: Label, now: datetime) -> dict[str, Any]:
-        return {
-            "trace_id": trace.trace_id,
-            "policy_version": self.policy_version,
-            "content_hash": trace.content_hash,
-            **{name: label.values.get(name) for name in COMPONENTS},
-            "score": label.score,
-            "status": "unscored" if label.score is None else "scored",
-            "error": label.error,
-            "judge_model": self._judge_model,
-            "calls": label.calls,
-            "labelled_at": now,
-        }
 
 
 def _unlabelled(row: Mapping[str, Any]) -> Unlabelled:

@@ -41,7 +41,7 @@ def test_a_yes_is_recorded_with_what_was_shown(ctx):
         "looks good",
     )
     (record,) = records(ctx)
-    assert record == result.model_dump() | {"shown": {"pairs": 40}}
+    assert record == result.model_dump() | {"shown": {"pairs": 40}, "how": "workflow"}
 
 
 def test_a_repeated_decision_is_the_first_one_and_another_is_refused(ctx):
