@@ -6,15 +6,13 @@ the branch, the alias by compare-and-set on the champion, and what is done alrea
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from steps.cluster.argo import rollout
-from steps.contract.errors import DataError, PipelineError
+from steps.contract.errors import DataError
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
-from steps.core.bedrock import set_tags
 from steps.release import incident_record as metering
 from steps.release.change import current, release, withdraw
 from steps.release.model_pin import Pin, pin_of
@@ -25,10 +23,7 @@ from steps.store import registry as clients
 from steps.store.aliases import ABORTED, abort, champion, model_uri, promote, set_candidate
 
 if TYPE_CHECKING:
-    from steps.release.agent_manifest import Agent
     from steps.store.registry import RegistryClient
-
-log = logging.getLogger("ctp")
 
 Decision = Literal["none", "agreed", "promote", "revert", "abort", "retried"]
 APPROVER = "ctp reconcile"
@@ -103,7 +98,6 @@ def agree(params: Params, ctx: StepContext) -> Result:
         timeline = metering.kept(ctx, client, begun.add("alias_back", datetime.now(UTC)))
     if decision in ("agreed", "promote"):
         timeline = metering.finished(ctx, client, seen)
-        _tell_bedrock(ctx, manifest)
     (pin, _), now = current(ctx) if commit else (pin, manifest), champion(client, name)
     return Result(
         rollout_phase=seen.phase,
@@ -165,16 +159,3 @@ def _abort(client: RegistryClient, name: str, version: int, reason: str) -> None
     """Mark the version as aborted, once."""
     if _known(client, name, version) and ABORTED not in client.tags(name, version):
         abort(client, name, version, reason)
-
-
-def _tell_bedrock(ctx: StepContext, manifest: Agent | None) -> None:
-    """Tags of the configured Bedrock agent. Its failing is a warning: nothing that serves depends on it."""
-    arn = ctx.config.release.bedrock_agent_arn
-    if not arn or manifest is None:
-        return
-
-    told = manifest.model_dump(exclude={"tools"}) | {"environment": ctx.config.release.environment}
-    try:
-        set_tags(arn, {f"ctp:{key.replace('_', '-')}": str(value) for key, value in told.items()})
-    except PipelineError as error:
-        log.warning("the Bedrock agent is not told: %s", error)

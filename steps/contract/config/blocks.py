@@ -260,11 +260,6 @@ class ReleaseConfig(Frozen):
     rollout_namespace: str = Field(default="model-serving", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     rollout: str = Field(default="agent-model", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
     rollback_limit_s: float = Field(default=300.0, gt=0, description="from breach to the previous generation back; more is warned about")
-    bedrock_agent_arn: str = Field(
-        default="",
-        pattern=r"^(arn:aws[\w-]*:bedrock:[\w-]+:\d{12}:agent/\w+)?$",
-        description="Bedrock agent whose tags say what the manifest says; routes nothing; empty: none",
-    )
 
     @model_validator(mode="after")
     def _credentials_fit(self) -> ReleaseConfig:

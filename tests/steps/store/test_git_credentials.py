@@ -205,7 +205,6 @@ def test_a_temporary_folder_with_odd_signs_does_not_reach_the_shell(tmp_path):
         {"repository": "git@host:x.git", "token_file": "/t"},
         {"repository": "http://host/x.git", "token_file": "/t"},
         {"token_file": "/t"},
-        {"bedrock_agent_arn": "agent-1"},
     ],
 )
 def test_credentials_that_cannot_be_meant_are_refused(values):

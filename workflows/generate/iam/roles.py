@@ -121,8 +121,6 @@ def _step(account: Account, duty: str) -> Iterator[Statement]:
     if kept := place(account.value("platform", "artifacts")):
         yield on_objects(account, "Artifacts", [*WRITE, *(DELETE if duty == "maintenance" else ())], [kept])
         used, writes = [*used, kept], True
-    if duty == "release" and (agent := account.pipeline.release.bedrock_agent_arn):
-        yield allow("AgentTags", ["bedrock:ListTagsForResource", "bedrock:TagResource"], [agent])
     if used:
         yield encryption(account, [where.bucket for where in used], writes=writes)
 
