@@ -176,27 +176,32 @@ class Cluster:
             time.sleep(0.2)
         raise TimeoutError(f"{name}: the controller changed it every time {approval} was to be answered")
 
-    def kill_pod(self, name: str, template: str, seconds: float = 900) -> str:
-        """Delete the first pod that really runs a template, without a grace period; returns its name."""
+    def kill_pod(self, name: str, template: str, seconds: float = 900) -> tuple[str, str]:
+        """Delete the first pod that really runs a template, without a grace period; returns its name and uid."""
         selector = f"workflows.argoproj.io/workflow={name}"
 
-        def running() -> str | None:
+        def running() -> tuple[str, str] | None:
             workflow = self.workflow(name)
             assert phase(workflow) not in ENDED, f"ended before {template} ran\n{story(workflow)}"
             wanted = {node["id"] for node in nodes(workflow) if node.get("templateName") == template and node["type"] == "Pod"}
             for pod in self.core.list_namespaced_pod(self.namespace, label_selector=selector).items:
                 started = {status.name for status in pod.status.container_statuses or [] if status.state.running}
                 if (pod.metadata.annotations or {}).get("workflows.argoproj.io/node-id") in wanted and "main" in started:
-                    return str(pod.metadata.name)
+                    return str(pod.metadata.name), str(pod.metadata.uid)
             return None
 
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if pod := running():
-                self.core.delete_namespaced_pod(pod, self.namespace, grace_period_seconds=0)
+                self.core.delete_namespaced_pod(pod[0], self.namespace, grace_period_seconds=0)
                 return pod
             time.sleep(0.3)
         raise TimeoutError(f"no pod of {template} ran within {seconds:.0f} s\n{story(self.workflow(name))}")
+
+    def pod_uid(self, name: str) -> str:
+        """The uid of a pod; empty: there is none of that name."""
+        pod = _or_none(lambda: self.core.read_namespaced_pod(name, self.namespace))
+        return str(pod.metadata.uid) if pod else ""
 
 
 def _or_none(call: Callable[[], Any]) -> Any:

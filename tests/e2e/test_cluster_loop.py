@@ -85,13 +85,13 @@ def test_a_killed_shard_is_retried_alone(cluster):
     asked = cluster.ctp_json("e2e-traffic", "traffic", f"--to={folder}/second", "--name=second")
     before = state(cluster)["rows"]["traces"]
     name = cluster.submit("trace-ingest")
-    cluster.kill_pod(name, "govern-shard")
+    pod, uid = cluster.kill_pod(name, "govern-shard")
     ended = cluster.wait_ended(name)
     assert phase(ended) == "Succeeded", story(ended)
     tries = [node["phase"] for node in attempts(ended, "govern-shard")]
-    assert "Succeeded" in tries and set(tries) - {"Succeeded"}, (
-        f"the killed pod must be seen as lost, another must have done its work: {tries}"
-    )
+    # A pod that lives less long than the controller takes to look is made again under its name, and no attempt is lost.
+    made_again = cluster.pod_uid(pod) not in ("", uid)
+    assert "Succeeded" in tries and (made_again or set(tries) - {"Succeeded"}), f"another pod must have done the work: {tries}"
     assert len(attempts(ended, "govern-commit")) == 1
     added = state(cluster)["rows"]["traces"] - before
     assert 0 < added <= asked["answered"], "every trace once"
