@@ -102,7 +102,7 @@ e2e: $(VENV)/.dev ## Drive the cluster of KUBECONFIG with the image CTP_E2E_IMAG
 
 game-day: $(VENV)/.dev ## Release a bad version to the cluster of KUBECONFIG and time its way back (docs/runbooks/game-day.md)
 	@: $${KUBECONFIG:?name a cluster}
-	$(BIN)/python -m steps.operate.game_day $(ARGS)
+	$(BIN)/ctp game-day $(ARGS)
 
 kind-up: $(VENV)/.dev ## Everything on kind: cluster, controllers, the loop up to its first approval (needs Docker)
 	@$(BIN)/python -m tools.kind_up up $(ARGS)

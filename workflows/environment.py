@@ -28,36 +28,24 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|Mi|Gi
 class Toleration(Frozen):
     """A taint that a pod bears."""
 
-    key: str
-    operator: Literal["Exists", "Equal"] = "Exists"
-    value: str | None = None
-    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] = "NoSchedule"
+    key: str = Field(description="of the taint")
+    operator: Literal["Exists", "Equal"] = Field(default="Exists", description="Exists, or Equal to a value")
+    value: str | None = Field(default=None, description="of the taint, with Equal")
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] = Field(default="NoSchedule", description="of the taint")
 
 
 class Compute(Frozen):
-    """What one kind of work gets. Memory is requested and limited alike, so that no pod is killed for a neighbour's use.
+    """What one kind of work gets. Memory is requested and limited alike, so that no pod is killed for a neighbour's use."""
 
-    Attributes:
-        cpu: requested cores.
-        cpu_limit: cores at most.
-        memory: requested and at most.
-        gpus: whole GPUs.
-        shm: size of /dev/shm, which counts as memory; empty: the runtime's own.
-        scratch: size of the emptyDir on /tmp.
-        deadline_s: a pod that runs longer is ended.
-        node_selector: labels that the node must have.
-        tolerations: taints that the pod bears.
-    """
-
-    cpu: Quantity
-    cpu_limit: Quantity
-    memory: Quantity
-    gpus: int = Field(default=0, ge=0)
-    shm: str = ""
-    scratch: Quantity = "2Gi"
-    deadline_s: int = Field(default=3600, ge=60)
-    node_selector: dict[str, str] = {}
-    tolerations: tuple[Toleration, ...] = ()
+    cpu: Quantity = Field(description="requested cores")
+    cpu_limit: Quantity = Field(description="cores at most")
+    memory: Quantity = Field(description="requested and at most")
+    gpus: int = Field(default=0, ge=0, description="whole GPUs")
+    shm: str = Field(default="", description="size of /dev/shm, which counts as memory; empty: the runtime's own")
+    scratch: Quantity = Field(default="2Gi", description="size of the emptyDir on /tmp")
+    deadline_s: int = Field(default=3600, ge=60, description="a pod that runs longer is ended")
+    node_selector: dict[str, str] = Field(default={}, description="labels that the node must have")
+    tolerations: tuple[Toleration, ...] = Field(default=(), description="taints that the pod bears")
 
 
 class ComputeClasses(Frozen):
@@ -94,87 +82,81 @@ class ComputeClasses(Frozen):
 
 
 class RayNode(Frozen):
-    """One pod of a RayJob. Memory is requested and limited alike.
+    """One pod of a RayJob. Memory is requested and limited alike."""
 
-    Attributes:
-        cpu: requested cores, and at most.
-        memory: requested and at most; /dev/shm counts as memory.
-        shm: size of /dev/shm, where Ray keeps its objects.
-        scratch: size of the emptyDir on /tmp: Ray's session, logs and compiled kernels.
-        node_selector: labels that the node must have. The queue's flavors are told apart by them.
-        tolerations: taints that the pod bears.
-    """
-
-    cpu: Quantity
-    memory: Quantity
-    shm: Quantity
-    scratch: Quantity
-    node_selector: dict[str, str] = {}
-    tolerations: tuple[Toleration, ...] = ()
+    cpu: Quantity = Field(description="requested cores, and at most")
+    memory: Quantity = Field(description="requested and at most; /dev/shm counts as memory")
+    shm: Quantity = Field(description="size of /dev/shm, where Ray keeps its objects")
+    scratch: Quantity = Field(description="size of the emptyDir on /tmp: Ray's session, logs and compiled kernels")
+    node_selector: dict[str, str] = Field(
+        default={}, description="labels that the node must have. The queue's flavors are told apart by them"
+    )
+    tolerations: tuple[Toleration, ...] = Field(default=(), description="taints that the pod bears")
 
 
 class Nemo(Frozen):
-    """The RayJob of a training with NeMo-RL; how many nodes and GPUs stands in `pipeline.train.nemo`.
+    """The RayJob of a training with NeMo-RL; how many nodes and GPUs stands in `pipeline.train.nemo`."""
 
-    Attributes:
-        image: target `nemo-rl` of steps/Dockerfile; needed where `pipeline.train.nemo.enabled`.
-        ray_version: Ray in that image.
-        queue: Kueue's LocalQueue.
-        priority_class: PriorityClass of the pods and WorkloadPriorityClass in the queue; empty: none.
-        efa: EFA interfaces of one worker; 0: TCP.
-        head: the pod without GPUs that runs the driver; losing it ends an attempt.
-        worker: a pod that takes a whole GPU node.
-        attempts: RayClusters in all: after a Spot interruption the next one goes on from the last checkpoint.
-        deadline_s: bound of one attempt.
-        pending_s: an attempt whose nodes have not come by then ends; waiting in the queue does not count.
-        network: environment variables of NCCL and libfabric, the same on every pod.
-    """
-
-    image: str = Field(default="", pattern=r"^([a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$")
-    ray_version: str = Field(default="2.55.1", pattern=r"^\d+\.\d+\.\d+$")
-    queue: str = "ctp-train"
-    priority_class: str = "ctp-train"
-    efa: int = Field(default=16, ge=0, le=32)
-    head: RayNode = RayNode(
-        cpu="6",
-        memory="26Gi",
-        shm="8Gi",
-        scratch="64Gi",
-        node_selector={"ctp.dev/pool": "head"},
-        tolerations=(Toleration(key="ctp.dev/pool", operator="Equal", value="head"),),
+    image: str = Field(
+        default="",
+        pattern=r"^([a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$",
+        description="target `nemo-rl` of steps/Dockerfile; needed where `pipeline.train.nemo.enabled`",
     )
-    worker: RayNode = RayNode(
-        cpu="180",
-        memory="1800Gi",
-        shm="512Gi",
-        scratch="1Ti",
-        node_selector={"ctp.dev/pool": "train"},
-        tolerations=(Toleration(key="nvidia.com/gpu"),),
+    ray_version: str = Field(default="2.55.1", pattern=r"^\d+\.\d+\.\d+$", description="Ray in that image")
+    queue: str = Field(default="ctp-train", description="Kueue's LocalQueue")
+    priority_class: str = Field(
+        default="ctp-train", description="PriorityClass of the pods and WorkloadPriorityClass in the queue; empty: none"
     )
-    attempts: int = Field(default=4, ge=1, le=20)
-    deadline_s: int = Field(default=86400, ge=600, le=7 * 86400)
-    pending_s: int = Field(default=5400, ge=60, le=86400)
-    network: dict[str, str] = {
-        "FI_EFA_USE_DEVICE_RDMA": "1",
-        "FI_PROVIDER": "efa",
-        "NCCL_DEBUG": "INFO",
-        "NCCL_DEBUG_SUBSYS": "INIT,NET",
-        "NCCL_SOCKET_IFNAME": "^lo,docker,veth",
-    }
+    efa: int = Field(default=16, ge=0, le=32, description="EFA interfaces of one worker; 0: TCP")
+    head: RayNode = Field(
+        default=RayNode(
+            cpu="6",
+            memory="26Gi",
+            shm="8Gi",
+            scratch="64Gi",
+            node_selector={"ctp.dev/pool": "head"},
+            tolerations=(Toleration(key="ctp.dev/pool", operator="Equal", value="head"),),
+        ),
+        description="the pod without GPUs that runs the driver; losing it ends an attempt",
+    )
+    worker: RayNode = Field(
+        default=RayNode(
+            cpu="180",
+            memory="1800Gi",
+            shm="512Gi",
+            scratch="1Ti",
+            node_selector={"ctp.dev/pool": "train"},
+            tolerations=(Toleration(key="nvidia.com/gpu"),),
+        ),
+        description="a pod that takes a whole GPU node",
+    )
+    attempts: int = Field(
+        default=4, ge=1, le=20, description="RayClusters in all: after a Spot interruption the next one goes on from the last checkpoint"
+    )
+    deadline_s: int = Field(default=86400, ge=600, le=7 * 86400, description="bound of one attempt")
+    pending_s: int = Field(
+        default=5400, ge=60, le=86400, description="an attempt whose nodes have not come by then ends; waiting in the queue does not count"
+    )
+    network: dict[str, str] = Field(
+        default={
+            "FI_EFA_USE_DEVICE_RDMA": "1",
+            "FI_PROVIDER": "efa",
+            "NCCL_DEBUG": "INFO",
+            "NCCL_DEBUG_SUBSYS": "INIT,NET",
+            "NCCL_SOCKET_IFNAME": "^lo,docker,veth",
+        },
+        description="environment variables of NCCL and libfabric, the same on every pod",
+    )
 
 
 class Schedule(Frozen):
-    """When a workflow starts by itself.
+    """When a workflow starts by itself."""
 
-    Attributes:
-        cron: five fields, in `Schedules.timezone`; empty: never.
-        every_weeks: of the weeks that cron names, take every n-th; weeks are counted from Thursday 1 January 1970.
-        week: which of them, from 0.
-    """
-
-    cron: Cron | Literal[""] = ""
-    every_weeks: int = Field(default=1, ge=1, le=13)
-    week: int = Field(default=0, ge=0)
+    cron: Cron | Literal[""] = Field(default="", description="five fields, in `Schedules.timezone`; empty: never")
+    every_weeks: int = Field(
+        default=1, ge=1, le=13, description="of the weeks that cron names, take every n-th; weeks are counted from Thursday 1 January 1970"
+    )
+    week: int = Field(default=0, ge=0, description="which of them, from 0")
 
     @model_validator(mode="after")
     def _week_exists(self) -> Schedule:
@@ -189,7 +171,7 @@ class Schedule(Frozen):
 class Schedules(Frozen):
     """All cadences."""
 
-    timezone: str = "Etc/UTC"
+    timezone: str = Field(default="Etc/UTC", description="of every cron, as in Etc/UTC")
     starting_deadline_s: int = Field(default=3600, ge=60, description="a start missed for longer, with the controller down, is skipped")
     suspended: bool = Field(default=False, description="keep the CronWorkflows but start nothing")
     trace_ingest: Schedule = Schedule(cron="0 1 * * *")
@@ -204,30 +186,30 @@ class Schedules(Frozen):
 class Given(Frozen):
     """Defaults of the workflows' parameters."""
 
-    window_days: int = Field(default=14, ge=0, le=3650)
-    method: Literal["dpo", "grpo"] = "dpo"
+    window_days: int = Field(default=14, ge=0, le=3650, description="how many days of traces count, today included; 0: all")
+    method: Literal["dpo", "grpo"] = Field(default="dpo", description="dpo (preference pairs) or grpo (judged samples)")
     base_model: str = Field(default="", description="empty: the champion")
     max_cost_usd: float = Field(default=0, ge=0, description="0: no limit")
     golden: str = Field(description="the golden set: a path on the volume, or a reference with its digest")
     sources: str = Field(default="", description="trace sources beside ingest.sources, separated by commas")
-    trainer: Literal["trl", "nemo-rl"] = "trl"
+    trainer: Literal["trl", "nemo-rl"] = Field(default="trl", description="trl (one pod) or nemo-rl (many nodes)")
 
 
 class Parallelism(Frozen):
     """How many pods work at the same time."""
 
-    govern: int = Field(default=16, ge=1)
-    label: int = Field(default=16, ge=1)
-    workflow: int = Field(default=32, ge=1)
+    govern: int = Field(default=16, ge=1, description="shards that are governed at the same time")
+    label: int = Field(default=16, ge=1, description="shards that are labelled at the same time")
+    workflow: int = Field(default=32, ge=1, description="pods of one workflow at the same time")
 
 
 class Retries(Frozen):
     """How transient failures and lost pods are tried again."""
 
-    limit: int = Field(default=4, ge=0, le=20)
-    wait_s: int = Field(default=30, ge=1)
-    factor: int = Field(default=2, ge=1, le=10)
-    longest_wait_s: int = Field(default=900, ge=1)
+    limit: int = Field(default=4, ge=0, le=20, description="attempts after the first")
+    wait_s: int = Field(default=30, ge=1, description="seconds before the second attempt")
+    factor: int = Field(default=2, ge=1, le=10, description="each wait is so many times the one before")
+    longest_wait_s: int = Field(default=900, ge=1, description="longest wait in seconds")
     within_s: int = Field(default=43200, ge=60, description="no attempt starts later than this after the first")
     other_node: bool = Field(default=True, description="avoid the node that failed; false where there is only one")
 
@@ -235,32 +217,40 @@ class Retries(Frozen):
 class Keep(Frozen):
     """What stays after a workflow and how long."""
 
-    success_s: int = Field(default=7 * 86400, ge=3600)
-    failure_s: int = Field(default=30 * 86400, ge=3600)
+    success_s: int = Field(default=7 * 86400, ge=3600, description="seconds that a workflow which ended well is kept")
+    failure_s: int = Field(default=30 * 86400, ge=3600, description="seconds that any other workflow is kept")
     pod_s: int = Field(default=600, ge=0, description="finished pods are deleted after this; failed ones stay with their workflow")
     artifacts: bool = Field(default=True, description="the namespace has an artifact repository: keep logs and result files there")
 
 
 class Workflows(Frozen):
-    """The whole block.
+    """The whole block."""
 
-    Attributes:
-        image: holds `ctp`; there is no default, because Hera's would be a bare Python.
-        train_image: the same with torch and TRL, for training and gate; empty: `image`.
-        config_maps: ConfigMaps whose key `config.yaml` is a configuration; a run names one of them, by default the first.
-        claim: PersistentVolumeClaim of artifacts and checkpoints, shared by the pods of a run:
-            ReadWriteOnce where there is one node, ReadWriteMany (EFS, FSx) otherwise.
-        deadline_s: bound of a whole workflow; the days that it waits for a person count.
-    """
-
-    namespace: str = "training-pipeline"
-    image: str = Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})$")
-    train_image: str = Field(default="", pattern=r"^([a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$")
-    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    namespace: str = Field(default="training-pipeline", description="where WorkflowTemplates and pods live")
+    image: str = Field(
+        pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})$",
+        description="holds `ctp`; there is no default, because Hera's would be a bare Python",
+    )
+    train_image: str = Field(
+        default="",
+        pattern=r"^([a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64}))?$",
+        description="the same with torch and TRL, for training and gate; empty: `image`",
+    )
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = Field(default="IfNotPresent", description="of every pod")
     user_id: int = Field(default=65532, ge=1, description="any but 0 works")
-    config_maps: tuple[str, ...] = Field(default=("ctp-config",), min_length=1)
-    claim: str = "ctp-data"
-    deadline_s: int = Field(default=14 * 86400, ge=3600)
+    config_maps: tuple[str, ...] = Field(
+        default=("ctp-config",),
+        min_length=1,
+        description="ConfigMaps whose key `config.yaml` is a configuration; a run names one of them, by default the first",
+    )
+    claim: str = Field(
+        default="ctp-data",
+        description=(
+            "PersistentVolumeClaim of artifacts and checkpoints, shared by the pods of a run: ReadWriteOnce where "
+            "there is one node, ReadWriteMany (EFS, FSx) otherwise"
+        ),
+    )
+    deadline_s: int = Field(default=14 * 86400, ge=3600, description="bound of a whole workflow; the days that it waits for a person count")
     given: Given
     schedules: Schedules = Schedules()
     parallelism: Parallelism = Parallelism()
@@ -271,19 +261,12 @@ class Workflows(Frozen):
 
 
 class Serving(Frozen):
-    """What the gate needs of the block `serving:`, defaults of rollouts/ included: it asks both models as users do.
+    """What the gate needs of the block `serving:`, defaults of rollouts/ included: it asks both models as users do."""
 
-    Attributes:
-        engine: what serves: vLLM, or `ctp serve model`.
-        image: of vLLM.
-        args: its arguments beside model, name and address.
-        model_size: of the volume that holds one model.
-    """
-
-    engine: Literal["vllm", "ctp"]
-    image: str
-    args: tuple[str, ...] = ()
-    model_size: Quantity
+    engine: Literal["vllm", "ctp"] = Field(description="what serves: vLLM, or `ctp serve model`")
+    image: str = Field(description="of vLLM")
+    args: tuple[str, ...] = Field(default=(), description="its arguments beside model, name and address")
+    model_size: Quantity = Field(description="of the volume that holds one model")
 
 
 @dataclass(frozen=True)

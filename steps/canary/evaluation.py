@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from pydantic import Field
+
 from steps.canary.rules import Rule, Scores, Side, rules_of
 from steps.contract.config import CanaryConfig
 from steps.contract.refs import Frozen
@@ -18,31 +20,22 @@ Phase = Literal["Successful", "Failed", "Inconclusive"]
 
 
 class VersionWindow(Frozen):
-    """Counters of one version over one window.
+    """Counters of one version over one window."""
 
-    Attributes:
-        requests: answered or failed requests.
-        errors: of these, responses with a 5xx status.
-        p99_latency_ms: 99th percentile of the response time; None without requests.
-        scored: answers with a faithfulness score.
-        score_sum, score_square_sum: sums over these scores (each 0-1).
-        relevancy_scored, relevancy_sum, relevancy_square_sum: the same of answer relevancy.
-        feedback_up, feedback_down: users' verdicts.
-        waiting: mean number of requests that wait in the busiest model server; None when unknown.
-    """
-
-    requests: int = 0
-    errors: int = 0
-    p99_latency_ms: float | None = None
-    scored: int = 0
-    score_sum: float = 0.0
-    score_square_sum: float = 0.0
-    relevancy_scored: int = 0
-    relevancy_sum: float = 0.0
-    relevancy_square_sum: float = 0.0
-    feedback_up: int = 0
-    feedback_down: int = 0
-    waiting: float | None = None
+    requests: int = Field(default=0, description="answered or failed requests")
+    errors: int = Field(default=0, description="of these, responses with a 5xx status")
+    p99_latency_ms: float | None = Field(default=None, description="99th percentile of the response time; None without requests")
+    scored: int = Field(default=0, description="answers with a faithfulness score")
+    score_sum: float = Field(default=0.0, description="sum of these scores, each 0-1")
+    score_square_sum: float = Field(default=0.0, description="sum of their squares")
+    relevancy_scored: int = Field(default=0, description="answers with an answer relevancy score")
+    relevancy_sum: float = Field(default=0.0, description="sum of these scores, each 0-1")
+    relevancy_square_sum: float = Field(default=0.0, description="sum of their squares")
+    feedback_up: int = Field(default=0, description="users' good verdicts")
+    feedback_down: int = Field(default=0, description="users' bad verdicts")
+    waiting: float | None = Field(
+        default=None, description="mean number of requests that wait in the busiest model server; None when unknown"
+    )
 
     @property
     def faithfulness(self) -> float | None:

@@ -1,214 +1,97 @@
-"""`ctp`: the command line, built on the step catalog. Bodies only parse and call.
-
-Heavy modules are imported inside the commands, so that `ctp --help` stays quick.
-"""
+"""`ctp`: the command line. Commands are data: the module of one is loaded when it is called, so that `ctp --help` stays quick."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
 import traceback
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+import click
 import typer
+from typer.core import TyperGroup
 
-from steps.cli import operate as cli_operators
-from steps.cli import serve as cli_serve
-from steps.cli.options import DEFAULT_WORKDIR, LAPTOP, ConfigOption, JsonOption, SetOption, WorkdirOption
-from steps.cli.options import emit as _emit
-from steps.cli.options import settings as _config
-from steps.contract.errors import EXIT_BUG, EXIT_USAGE, PipelineError, UsageError, classify
+from steps.contract.errors import EXIT_BUG, EXIT_USAGE, PipelineError, classify
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of `ctp`.
+
+    Attributes:
+        name: as people type it.
+        target: `module:function`, or `module:app` of a group.
+        help: one line.
+        settings: of the command's context.
+    """
+
+    name: str
+    target: str
+    help: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> click.Command:
+        """The command, its module imported."""
+        module, _, name = self.target.partition(":")
+        target = getattr(importlib.import_module(module), name)
+        if not isinstance(target, typer.Typer):
+            app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+            app.command(self.name, context_settings=dict(self.settings) or None)(target)
+            target = app
+        return typer.main.get_command(target)
+
+
+# `ctp step` hands unknown words to the step.
+_OPEN = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+COMMANDS: tuple[Command, ...] = (
+    Command("run", "steps.cli.run:run", "Run the whole loop on embedded parts."),
+    Command("step", "steps.cli.step:step", "Run one step of the pipeline.", _OPEN),
+    Command("status", "steps.cli.look:status", "Show runs, tables, champion, candidate and released model."),
+    Command("report", "steps.cli.look:report", "Print where the report of a run lies, and its key figures."),
+    Command("bootstrap", "steps.cli.run:bootstrap", "Register and pin the first model where none serves yet."),
+    Command("traffic", "steps.cli.run:traffic", "Let the sample domain's users ask the champion."),
+    Command("config", "steps.cli.look:show_config", "Print every effective configuration value."),
+    Command("doctor", "steps.cli.operate:doctor", "Check configuration, services, credentials and cluster."),
+    Command("cost", "steps.cli.look:cost", "Print what a run or a month has cost."),
+    Command("lineage", "steps.cli.look:lineage", "Print what a registered model was made of."),
+    Command("reproduce", "steps.cli.operate:reproduce", "Make the training file of a model again, byte for byte."),
+    Command("rollback", "steps.cli.operate:rollback", "Put an earlier model version back."),
+    Command("erase", "steps.cli.operate:erase", "Take one user's data out of the lake, and keep it out."),
+    Command("fetch-model", "steps.cli.operate:fetch_model", "Download a model and verify it."),
+    Command("game-day", "steps.cli.game_day:game_day", "Release a bad version and time its rollback."),
+    Command("serve", "steps.cli.serve:serve", "Run one of the servers of the loop."),
+)
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are loaded when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of `COMMANDS`."""
+        return [command.name for command in COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command; None where there is none of that name."""
+        return next((command.load() for command in COMMANDS if command.name == cmd_name), None)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write names and help without loading anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(command.name, command.help) for command in COMMANDS])
+
 
 app = typer.Typer(
-    name="ctp",
-    help="Continuous training pipeline: production traces become a better model, safely.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    cls=LazyGroup, name="ctp", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-app.add_typer(cli_serve.serve, name="serve")
 
 
-def _from_file(word: str) -> str:
-    """Argo writes a word above 128 KiB to a file: the failures of a wide fan-out come to that.
-
-    Source: Argo Workflows v4.1.2, runEmissary in cmd/argoexec/commands/emissary.go.
-    """
-    try:
-        return Path(word[1:]).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{word!r}: no such file; parameters are written --name=value") from error
-
-
-def _split_params(arguments: list[str]) -> dict[str, str]:
-    """`--key=value` and `--key value` words become parameters; `@file` is a word that was too long for an argument.
-
-    Raises:
-        UsageError: a word is neither, or there is no such file.
-    """
-    params: dict[str, str] = {}
-    words = iter([_from_file(word) if word.startswith("@") else word for word in arguments])
-    for word in words:
-        if not word.startswith("--"):
-            raise UsageError(f"{word!r}: parameters are written --name=value")
-        name, mark, value = word[2:].partition("=")
-        if not mark:
-            following = next(words, None)
-            if following is None:
-                raise UsageError(f"{word}: a value must follow")
-            value = following
-        params[name.replace("-", "_")] = value
-    return params
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
-def step(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Step to run; `ctp step help` lists them.")],
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    workdir: WorkdirOption = DEFAULT_WORKDIR,
-    run_id: Annotated[str, typer.Option(help="Run that the step belongs to.")] = "manual",
-    result_file: Annotated[Path | None, typer.Option(help="Write the result JSON here, atomically.", show_default=False)] = None,
-    outputs_dir: Annotated[Path | None, typer.Option(help="Write each result field to its own file here.", show_default=False)] = None,
-) -> None:
-    """Run one step of the pipeline; its parameters follow as --name=value."""
-    from steps.cli.console import describe_step, list_steps
-
-    if name in {"help", "--help"}:
-        list_steps()
-        return
-    if {"--help", "-h"} & set(context.args):
-        describe_step(name)
-        return
-    from steps.contract.catalog import find_step
-    from steps.contract.runtime import run_step
-    from steps.contract.spec import StepContext
-
-    settings = _config(config, overrides)
-    ctx = StepContext(config=settings, run_id=run_id, workdir=workdir.resolve())
-    result = run_step(find_step(name), _split_params(context.args), ctx, result_file, outputs_dir)
-    if result_file is None:
-        typer.echo(result.model_dump_json(indent=2))
-
-
-@app.command()
-def run(
-    workdir: WorkdirOption = DEFAULT_WORKDIR,
-    method: Annotated[str | None, typer.Option(help="dpo or grpo; default: the configuration's.", show_default=False)] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Trace file or folder to ingest too; repeatable.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the world, the users and the training.", min=0)] = 0,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve training and deployment automatically; it is recorded as such.")] = False,
-    sabotage: Annotated[
-        bool, typer.Option("--sabotage", help="Make the candidate worse after the gate, to watch the canary abort.")
-    ] = False,
-    max_cost_usd: Annotated[
-        float, typer.Option(help="End the run as rejected if its training is estimated above this; 0: no limit.", min=0)
-    ] = 0,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Run the whole loop on embedded parts; the same command again resumes a killed run."""
-    from steps.laptop.command import run_loop
-
-    extra = list(overrides or ())
-    if method is not None:
-        extra.append(f"train.method={method}")
-    settings = _config(config, extra, LAPTOP)
-    report = run_loop(
-        settings,
-        workdir.resolve(),
-        sources=tuple(source or ()),
-        seed=seed,
-        yes=yes,
-        sabotage=sabotage,
-        quiet=as_json,
-        max_cost_usd=max_cost_usd,
-    )
-    if as_json:
-        typer.echo(report)
-
-
-@app.command()
-def status(
-    workdir: WorkdirOption = DEFAULT_WORKDIR, config: ConfigOption = None, overrides: SetOption = None, as_json: JsonOption = False
-) -> None:
-    """Show runs, tables, champion, candidate and released model."""
-    from steps.cli.console import show_status
-
-    show_status(_config(config, overrides, LAPTOP), workdir.resolve(), as_json=as_json)
-
-
-@app.command()
-def bootstrap(
-    workdir: WorkdirOption = DEFAULT_WORKDIR,
-    seed: Annotated[int, typer.Option(help="Seed of the sample domain and its first model.", min=0)] = 0,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Register and pin the first model where none serves yet, and write the sample domain's golden questions."""
-    from steps.laptop.bootstrap import bootstrap as begin
-
-    result = begin(_config(config, overrides, LAPTOP), workdir.resolve(), seed=seed, quiet=as_json)
-    _emit(result) if as_json else typer.echo("\n".join(f"{key}: {value}" for key, value in result.items()))
-
-
-@app.command()
-def traffic(
-    to: Annotated[Path, typer.Option(help="Folder for the OTLP span files; a trace source of the next ingest.")],
-    name: Annotated[str, typer.Option(help="Part of every trace id: the same name asks the same again.")] = "traffic",
-    gateway: Annotated[str, typer.Option(help="URL of a running gateway to ask, for --seconds, in place of a server of our own.")] = "",
-    seconds: Annotated[float, typer.Option(help="With --gateway: how long.", min=0.1)] = 60,
-    users: Annotated[int, typer.Option(help="With --gateway: how many people ask.", min=1)] = 6,
-    pause_s: Annotated[float, typer.Option(help="With --gateway: how long each thinks before the next question.", min=0)] = 0.2,
-    workdir: WorkdirOption = DEFAULT_WORKDIR,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let the sample domain's users ask the champion, to have traces where no real user is."""
-    settings, folder = _config(config, overrides, LAPTOP), workdir.resolve()
-    if gateway:
-        from steps.laptop.visitors import visit
-
-        result = visit(settings, folder, gateway=gateway, to=to.resolve(), name=name, seconds=seconds, users=users, pause_s=pause_s)
-    else:
-        from steps.laptop.bootstrap import traffic as ask
-
-        result = ask(settings, folder, to=to.resolve(), name=name, quiet=as_json)
-    _emit(result) if as_json else typer.echo("\n".join(f"{key}: {value}" for key, value in result.items()))
-
-
-@app.command()
-def report(
-    run_id: Annotated[str, typer.Argument(help="Run to show; default: the newest.")] = "",
-    workdir: WorkdirOption = DEFAULT_WORKDIR,
-    as_json: JsonOption = False,
-) -> None:
-    """Print where the HTML report of a run lies, and its key figures."""
-    from steps.cli.console import show_report
-
-    show_report(workdir.resolve(), run_id, as_json=as_json)
-
-
-@app.command("config")
-def show_config(config: ConfigOption = None, overrides: SetOption = None, as_json: JsonOption = False) -> None:
-    """Print every effective configuration value."""
-    settings = _config(config, overrides)
-    if as_json:
-        _emit(settings.model_dump(mode="json"))
-        return
-    import yaml
-
-    typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
-
-
-cli_operators.add_commands(app)
+@app.callback()
+def ctp() -> None:
+    """Continuous training pipeline: production traces become a better model, safely."""
 
 
 def _silence_libraries() -> None:

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from steps.cli.options import ConfigOption, SetOption, settings
+from steps.cli.options import ConfigOption, SetOption, load_settings
+from steps.serve.gateway.kube_gateway import serve_kube_gateway
+from steps.serve.gateway.local_gateway import serve_gateway
+from steps.serve.judge.server import serve_judge
+from steps.serve.model.server import serve_model
+from steps.serve.quality.counters import METRICS
+from steps.serve.quality.exporter import serve_quality
 
 serve = typer.Typer(help="Run one of the servers of the loop.", no_args_is_help=True)
 
@@ -22,8 +28,6 @@ def serve_judge_command(
     port: PortOption = 8001, host: HostOption = "127.0.0.1", port_file: PortFileOption = None, watch_stdin: WatchOption = False
 ) -> None:
     """Offline OpenAI-compatible judge: deterministic lexical entailment, no model."""
-    from steps.serve.judge.server import serve_judge
-
     serve_judge(port, host=host, port_file=port_file, watch_stdin=watch_stdin)
 
 
@@ -52,8 +56,6 @@ def serve_model_command(
     watch_stdin: WatchOption = False,
 ) -> None:
     """Any Hugging Face causal model behind the OpenAI chat protocol."""
-    from steps.serve.model.server import serve_model
-
     serve_model(
         model,
         port,
@@ -92,8 +94,6 @@ def serve_gateway_command(
     if bool(stable) == bool(http_route):
         raise typer.BadParameter("give either --stable HOST:PORT or --http-route NAMESPACE/NAME")
     if http_route:
-        from steps.serve.gateway.kube_gateway import serve_kube_gateway
-
         serve_kube_gateway(
             port,
             config_dir=config_dir,
@@ -106,8 +106,6 @@ def serve_gateway_command(
             threads=threads,
         )
         return
-    from steps.serve.gateway.local_gateway import serve_gateway
-
     serve_gateway(
         port,
         config_dir=config_dir,
@@ -149,11 +147,8 @@ def serve_quality_command(
     watch_stdin: WatchOption = False,
 ) -> None:
     """Score live answers with the gate's judge and export sums and counts for each version."""
-    from steps.serve.quality.counters import METRICS
-    from steps.serve.quality.exporter import serve_quality
-
     serve_quality(
-        settings(config, overrides),
+        load_settings(config, overrides),
         port,
         spans_dir or (),
         otlp_port=otlp_port,

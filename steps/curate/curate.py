@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import TransientError
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
@@ -23,27 +25,29 @@ if TYPE_CHECKING:
 class Params(Frozen):
     """Snapshots to read, the reward policy, what must stay out, and the first and last day that count (None: no bound)."""
 
-    traces: TableRef
-    labels: TableRef
-    policy_version: str
-    golden: ArtifactRef | None = None
-    champion: ModelRef | None = None
-    since: date | None = None
-    until: date | None = None
+    traces: TableRef = Field(description="snapshot of the traces")
+    labels: TableRef = Field(description="snapshot of their labels")
+    policy_version: str = Field(description="reward policy whose labels count; empty: the configured one")
+    golden: ArtifactRef | None = Field(default=None, description="golden set whose questions are kept out; None: nothing is kept out")
+    champion: ModelRef | None = Field(default=None, description="version that serves; answers of other versions count less; None: unknown")
+    since: date | None = Field(default=None, description="first day that counts; None: from the beginning")
+    until: date | None = Field(default=None, description="last day that counts; None: to the end")
 
 
 class Result(Frozen):
     """The dataset. `excluded` counts traces left out, by reason; `digest` is the file's SHA-256."""
 
-    phase: Literal["Successful", "Failed"]
-    reason: str
-    dataset: ArtifactRef
-    digest: str
-    table: TableRef
-    snapshot_id: int
-    pairs: int
-    prompts: int
-    excluded: dict[str, int]
+    phase: Literal["Successful", "Failed"] = Field(
+        description="Successful, or Failed when there are fewer pairs or prompts than the configuration demands"
+    )
+    reason: str = Field(description="what decided it, one line")
+    dataset: ArtifactRef = Field(description="the training file, one JSON object a line")
+    digest: str = Field(description="SHA-256 of the training file, 64 hex digits")
+    table: TableRef = Field(description="the datasets table after the commit")
+    snapshot_id: int = Field(description="its snapshot")
+    pairs: int = Field(description="preference pairs")
+    prompts: int = Field(description="prompts for GRPO")
+    excluded: dict[str, int] = Field(description="traces left out, by reason")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

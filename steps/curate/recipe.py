@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from steps.contract.config import CurateConfig
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.curate.contamination import GoldenGuard
@@ -25,11 +27,7 @@ RECIPE_VERSION = 1
 
 
 class Recipe(Frozen):
-    """Everything that decides a dataset's bytes, and its rows' snapshot.
-
-    Attributes:
-        table: the lake's `datasets` after the rows were written.
-    """
+    """Everything that decides a dataset's bytes, and its rows' snapshot."""
 
     digest: str
     traces: TableRef
@@ -41,7 +39,7 @@ class Recipe(Frozen):
     until: date | None
     model_name: str
     curate: CurateConfig
-    table: TableRef
+    table: TableRef = Field(description="the lake's `datasets` after the rows were written")
     version: int = RECIPE_VERSION
 
 

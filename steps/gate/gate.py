@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
 from steps.gate.scoring import JUDGED, distinct, score_answers
@@ -25,35 +27,28 @@ if TYPE_CHECKING:
 class Params(Frozen):
     """Both models, the golden set, and where the models are served (empty: started here)."""
 
-    champion: ArtifactRef
-    candidate: ArtifactRef
-    golden: ArtifactRef
-    champion_url: str = ""
-    candidate_url: str = ""
+    champion: ArtifactRef = Field(description="files of the model that serves")
+    candidate: ArtifactRef = Field(description="files of the model that wants to")
+    golden: ArtifactRef = Field(description="golden set with its digest")
+    champion_url: str = Field(default="", description="base URL of a server of the champion; empty: the step starts one")
+    candidate_url: str = Field(default="", description="base URL of a server of the candidate; empty: the step starts one")
 
 
 class Result(Frozen):
-    """The decision.
+    """The decision."""
 
-    Attributes:
-        phase: a failed gate is a result, not an error.
-        reason: what decided it, one line.
-        metrics: metric -> champion, candidate, delta, ci95, n (prompts), unit, better, independent.
-        findings: one entry for each rule: name, value, limit, interval, n, power, ok, reason.
-        verdict: JSON file with all of this and its inputs.
-        examples: up to six questions with both answers.
-        reused: the same inputs were judged before.
-        judge_shift: change of the gate judge's mean score against its record, 0-1; 0 when nobody looked.
-    """
-
-    phase: Literal["Successful", "Failed", "Inconclusive"]
-    reason: str
-    metrics: dict[str, dict[str, Any]]
-    findings: list[dict[str, Any]]
-    verdict: ArtifactRef
-    examples: list[dict[str, Any]]
-    reused: bool = False
-    judge_shift: float = 0.0
+    phase: Literal["Successful", "Failed", "Inconclusive"] = Field(description="a failed gate is a result, not an error")
+    reason: str = Field(description="what decided it, one line")
+    metrics: dict[str, dict[str, Any]] = Field(
+        description="metric -> champion, candidate, delta, ci95, n (prompts), unit, better, independent"
+    )
+    findings: list[dict[str, Any]] = Field(description="one entry for each rule: name, value, limit, interval, n, power, ok, reason")
+    verdict: ArtifactRef = Field(description="JSON file with all of this and its inputs")
+    examples: list[dict[str, Any]] = Field(description="up to six questions with both answers")
+    reused: bool = Field(default=False, description="the same inputs were judged before")
+    judge_shift: float = Field(
+        default=0.0, description="change of the gate judge's mean score against its record, 0-1; 0 when nobody looked"
+    )
 
 
 def run(params: Params, ctx: StepContext) -> Result:

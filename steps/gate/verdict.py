@@ -15,6 +15,8 @@ import math
 from dataclasses import replace
 from typing import Any, Literal
 
+from pydantic import Field
+
 from steps.contract.config import GateConfig
 from steps.contract.refs import Frozen
 from steps.gate.metrics import Measurements
@@ -26,27 +28,18 @@ Phase = Literal["Successful", "Failed", "Inconclusive"]
 
 
 class Finding(Frozen):
-    """One rule's answer.
+    """One rule's answer."""
 
-    Attributes:
-        name: the rule.
-        value: what was measured.
-        limit: what is allowed.
-        interval: 95 % interval of the value, if it has one.
-        n: prompts that it rests on.
-        power: how often equal models would keep this rule with such a set, 0-1; for tolerances.
-        ok: True held, False broken, None undecided.
-        reason: one sentence with the numbers.
-    """
-
-    name: str
-    value: float | None = None
-    limit: float | None = None
-    interval: tuple[float, float] | None = None
-    n: int | None = None
-    power: float | None = None
-    ok: bool | None
-    reason: str
+    name: str = Field(description="the rule")
+    value: float | None = Field(default=None, description="what was measured")
+    limit: float | None = Field(default=None, description="what is allowed")
+    interval: tuple[float, float] | None = Field(default=None, description="95 % interval of the value, if it has one")
+    n: int | None = Field(default=None, description="prompts that it rests on")
+    power: float | None = Field(
+        default=None, description="how often equal models would keep this rule with such a set, 0-1; for tolerances"
+    )
+    ok: bool | None = Field(description="True held, False broken, None undecided")
+    reason: str = Field(description="one sentence with the numbers")
 
 
 class Verdict(Frozen):

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+
 from steps.contract.errors import DataError, UsageError
 from steps.contract.files import canonical_json
 from steps.contract.refs import ArtifactRef, FromJson, Frozen, TableRef
@@ -28,53 +30,34 @@ if TYPE_CHECKING:
 
 
 class Params(Frozen):
-    """Which shards: the manifests themselves, or the plan whose units were all governed.
+    """Which shards: the manifests themselves, or the plan whose units were all governed."""
 
-    Attributes:
-        shards: manifests of `govern-shard`, as a JSON list.
-        plan: the plan that `ingest` or `backfill` wrote; every unit of it must have been governed.
-    """
-
-    shards: Annotated[tuple[ArtifactRef, ...], FromJson] = ()
-    plan: ArtifactRef | None = None
+    shards: Annotated[tuple[ArtifactRef, ...], FromJson] = Field(default=(), description="manifests of `govern-shard`, as a JSON list")
+    plan: ArtifactRef | None = Field(
+        default=None, description="the plan that `ingest` or `backfill` wrote; every unit of it must have been governed"
+    )
 
 
 class Result(Frozen):
     """What became of the units; units that were done before count with what they gave then.
 
     `read == written + quarantined + stopped + duplicates`.
-
-    Attributes:
-        traces: the traces table after the last commit.
-        read: traces, plus lines, rows and span groups that gave none.
-        spans: spans and observations read.
-        written: traces committed.
-        quarantined: lines, rows and span groups that gave no trace.
-        duplicates: traces that were in the lake already.
-        stopped: traces that a gate stopped; the sum of `by_gate`.
-        masked: traces written with something masked.
-        by_gate: traces stopped by each gate: pii, consent, region, confidentiality.
-        stopped_pii: the same one by one, for metrics.
-        stopped_consent: likewise.
-        stopped_region: likewise.
-        stopped_confidentiality: likewise.
-        snapshot_id: snapshot of `traces`; 0 when nothing was ever written.
     """
 
-    traces: TableRef
-    read: int
-    spans: int
-    written: int
-    quarantined: int
-    duplicates: int
-    stopped: int
-    masked: int
-    by_gate: dict[str, int]
-    stopped_pii: int = 0
-    stopped_consent: int = 0
-    stopped_region: int = 0
-    stopped_confidentiality: int = 0
-    snapshot_id: int
+    traces: TableRef = Field(description="the traces table after the last commit")
+    read: int = Field(description="traces, plus lines, rows and span groups that gave none")
+    spans: int = Field(description="spans and observations read")
+    written: int = Field(description="traces committed")
+    quarantined: int = Field(description="lines, rows and span groups that gave no trace")
+    duplicates: int = Field(description="traces that were in the lake already")
+    stopped: int = Field(description="traces that a gate stopped; the sum of `by_gate`")
+    masked: int = Field(description="traces written with something masked")
+    by_gate: dict[str, int] = Field(description="traces stopped by each gate: pii, consent, region, confidentiality")
+    stopped_pii: int = Field(default=0, description="the same one by one, for metrics")
+    stopped_consent: int = Field(default=0, description="likewise")
+    stopped_region: int = Field(default=0, description="likewise")
+    stopped_confidentiality: int = Field(default=0, description="likewise")
+    snapshot_id: int = Field(description="snapshot of `traces`; 0 when nothing was ever written")
 
 
 @dataclass

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import ArtifactRef, FromJson, Frozen
 from steps.contract.spec import StepContext
@@ -19,35 +21,23 @@ from steps.store.units import Unit
 
 
 class Params(Frozen):
-    """Which unit.
+    """Which unit."""
 
-    Attributes:
-        unit: a unit as JSON, or its id in `plan`; the id keeps arguments short when a unit has thousands of files.
-        plan: the plan that `ingest` or `backfill` wrote; needed with an id.
-    """
-
-    unit: Annotated[Unit | str, FromJson]
-    plan: ArtifactRef | None = None
+    unit: Annotated[Unit | str, FromJson] = Field(
+        description="a unit as JSON, or its id in `plan`; the id keeps arguments short when a unit has thousands of files"
+    )
+    plan: ArtifactRef | None = Field(default=None, description="the plan that `ingest` or `backfill` wrote; needed with an id")
 
 
 class Result(Frozen):
-    """What waits to be committed.
+    """What waits to be committed."""
 
-    Attributes:
-        manifest: names the written files and counts; input of `govern-commit`.
-        unit: id of the unit.
-        kept: traces that passed the gates.
-        stopped: traces that a gate stopped.
-        quarantined: lines, rows and span groups that gave no trace.
-        done: the unit was committed before; nothing was read.
-    """
-
-    manifest: ArtifactRef
-    unit: str
-    kept: int
-    stopped: int
-    quarantined: int
-    done: bool
+    manifest: ArtifactRef = Field(description="names the written files and counts; input of `govern-commit`")
+    unit: str = Field(description="id of the unit")
+    kept: int = Field(description="traces that passed the gates")
+    stopped: int = Field(description="traces that a gate stopped")
+    quarantined: int = Field(description="lines, rows and span groups that gave no trace")
+    done: bool = Field(description="the unit was committed before; nothing was read")
 
 
 def _unit(params: Params) -> Unit:

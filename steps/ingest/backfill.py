@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from steps.contract.refs import Frozen, TextTuple
 from steps.contract.spec import StepContext
@@ -20,19 +20,12 @@ from steps.ingest.path_dates import day_of
 
 
 class Params(Frozen):
-    """Which files.
+    """Which files."""
 
-    Attributes:
-        since: first day.
-        until: last day.
-        sources: files, folders or URIs beside those of `ingest.sources`.
-        undated: what happens to files whose path names no day.
-    """
-
-    since: date
-    until: date
-    sources: TextTuple = ()
-    undated: Literal["skip", "read"] = "skip"
+    since: date = Field(description="first day")
+    until: date = Field(description="last day")
+    sources: TextTuple = Field(default=(), description="files, folders or URIs beside those of `ingest.sources`")
+    undated: Literal["skip", "read"] = Field(default="skip", description="what happens to files whose path names no day")
 
     @model_validator(mode="after")
     def _in_order(self) -> Params:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pydantic import Field
+
 from steps.contract.refs import ArtifactRef, Frozen, TextTuple
 from steps.contract.spec import StepContext
 from steps.store.lake import open_lake
@@ -13,34 +15,24 @@ from steps.store.units import UNIT_STAGE, Unit, ingested_digests, plan_units
 
 
 class Params(Frozen):
-    """What to look at.
+    """What to look at."""
 
-    Attributes:
-        sources: files, folders or URIs beside those of `ingest.sources`.
-    """
-
-    sources: TextTuple = ()
+    sources: TextTuple = Field(default=(), description="files, folders or URIs beside those of `ingest.sources`")
 
 
 class Result(Frozen):
-    """What `govern` is to read.
+    """What `govern` is to read."""
 
-    Attributes:
-        units: in a fixed order for the same files.
-        unit_ids: their ids, for a fan-out that passes short arguments.
-        plan: the units as a JSON file, which finds a unit by its id.
-        files: how many files the units hold.
-        skipped_files: already ingested, empty, of another signal (metrics, logs), outside the asked range of days,
-            or not yet completely exported.
-        bytes: size of the files that the units hold.
-    """
-
-    units: tuple[Unit, ...]
-    unit_ids: tuple[str, ...]
-    plan: ArtifactRef
-    files: int
-    skipped_files: int
-    bytes: int
+    units: tuple[Unit, ...] = Field(description="in a fixed order for the same files")
+    unit_ids: tuple[str, ...] = Field(description="their ids, for a fan-out that passes short arguments")
+    plan: ArtifactRef = Field(description="the units as a JSON file, which finds a unit by its id")
+    files: int = Field(description="how many files the units hold")
+    skipped_files: int = Field(
+        description=(
+            "already ingested, empty, of another signal (metrics, logs), outside the asked range of days, or not yet completely exported"
+        )
+    )
+    bytes: int = Field(description="size of the files that the units hold")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+
 from steps.contract.errors import DataError, UsageError
 from steps.contract.files import canonical_json, sha256_text
 from steps.contract.refs import ArtifactRef, FromJson, Frozen, TableRef
@@ -22,32 +24,22 @@ if TYPE_CHECKING:
 class Params(Frozen):
     """The manifests of every `label-shard`, as a JSON list; `traces`, `since` and `until` as given to `label-plan`."""
 
-    traces: TableRef
-    shards: Annotated[tuple[ArtifactRef, ...], FromJson]
-    since: date | None = None
-    until: date | None = None
+    traces: TableRef = Field(description="snapshot that was labelled, as given to label-plan")
+    shards: Annotated[tuple[ArtifactRef, ...], FromJson] = Field(description="manifests of every label-shard, as a JSON list")
+    since: date | None = Field(default=None, description="first day that counts, as given to label-plan; None: from the beginning")
+    until: date | None = Field(default=None, description="last day that counts, as given to label-plan; None: to the end")
 
 
 class Result(Frozen):
-    """What was labelled.
+    """What was labelled."""
 
-    Attributes:
-        labels: the label table after this run.
-        labelled: traces that got their label (scored or not) in this run.
-        unscored: of those, the ones without a score, and traces left for the next run because the judge failed them.
-        llm_calls: HTTP requests to the judge and its embedding, retries included.
-        cache_hits: of `labelled`, the ones whose content had been scored before.
-        policy_version: names the reward policy of these labels.
-        mean_score: over all scored traces of the snapshot and window, 0-1; None when there are none.
-    """
-
-    labels: TableRef
-    labelled: int
-    unscored: int
-    llm_calls: int
-    cache_hits: int
-    policy_version: str
-    mean_score: float | None
+    labels: TableRef = Field(description="the label table after this run")
+    labelled: int = Field(description="traces that got their label (scored or not) in this run")
+    unscored: int = Field(description="of those, the ones without a score, and traces left for the next run because the judge failed them")
+    llm_calls: int = Field(description="HTTP requests to the judge and its embedding, retries included")
+    cache_hits: int = Field(description="of `labelled`, the ones whose content had been scored before")
+    policy_version: str = Field(description="names the reward policy of these labels")
+    mean_score: float | None = Field(description="over all scored traces of the snapshot and window, 0-1; None when there are none")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

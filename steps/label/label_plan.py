@@ -15,44 +15,36 @@ from steps.store.lake import open_lake
 
 
 class Params(Frozen):
-    """Which traces.
+    """Which traces."""
 
-    Attributes:
-        traces: snapshot to label.
-        since: first day that counts; None: from the beginning.
-        until: last day that counts; None: to the end.
-        golden: the golden set whose stored answers both judges must still score as before; None: they are not asked.
-        shards: how many shards; 0: one for every `label.shard_traces` traces without a label, at most `label.max_shards`.
-    """
-
-    traces: TableRef
-    since: date | None = None
-    until: date | None = None
-    golden: ArtifactRef | None = None
-    shards: int = Field(default=0, ge=0, le=256)
+    traces: TableRef = Field(description="snapshot to label")
+    since: date | None = Field(default=None, description="first day that counts; None: from the beginning")
+    until: date | None = Field(default=None, description="last day that counts; None: to the end")
+    golden: ArtifactRef | None = Field(
+        default=None, description="the golden set whose stored answers both judges must still score as before; None: they are not asked"
+    )
+    shards: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="how many shards; 0: one for every `label.shard_traces` traces without a label, at most `label.max_shards`",
+    )
 
 
 class Shard(Frozen):
     """One shard: contents whose hash falls to `shard` of `shards`."""
 
-    shard: int
-    shards: int
+    shard: int = Field(description="which shard, from 0")
+    shards: int = Field(description="how many shards there are")
 
 
 class Result(Frozen):
-    """The shards; always at least one.
+    """The shards; always at least one."""
 
-    Attributes:
-        shards: one entry a pod.
-        traces: the snapshot that all shards read.
-        unlabelled: traces without a label of the configured policy.
-        policy_version: names the reward policy.
-    """
-
-    shards: tuple[Shard, ...]
-    traces: TableRef
-    unlabelled: int
-    policy_version: str
+    shards: tuple[Shard, ...] = Field(description="one entry a pod")
+    traces: TableRef = Field(description="the snapshot that all shards read")
+    unlabelled: int = Field(description="traces without a label of the configured policy")
+    policy_version: str = Field(description="names the reward policy")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

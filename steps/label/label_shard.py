@@ -20,29 +20,21 @@ from steps.store.lake import open_lake
 class Params(Frozen):
     """Which shard of which traces; `traces`, `since` and `until` as given to `label-plan`."""
 
-    traces: TableRef
-    shard: int = Field(ge=0)
-    shards: int = Field(ge=1, le=256)
-    since: date | None = None
-    until: date | None = None
+    traces: TableRef = Field(description="snapshot to label, as given to label-plan")
+    shard: int = Field(ge=0, description="which shard, from 0")
+    shards: int = Field(ge=1, le=256, description="how many shards there are")
+    since: date | None = Field(default=None, description="first day that counts, as given to label-plan; None: from the beginning")
+    until: date | None = Field(default=None, description="last day that counts, as given to label-plan; None: to the end")
 
 
 class Result(Frozen):
-    """What waits to be committed.
+    """What waits to be committed."""
 
-    Attributes:
-        manifest: names the written files and counts; input of `label-commit`.
-        labelled: traces that got a label (scored or not).
-        unscored: of those the ones without a score, and traces left for the next run because the judge failed them.
-        llm_calls: HTTP requests to the judge and its embedding, retries included.
-        cache_hits: of `labelled`, the ones whose content had been scored before.
-    """
-
-    manifest: ArtifactRef
-    labelled: int
-    unscored: int
-    llm_calls: int
-    cache_hits: int
+    manifest: ArtifactRef = Field(description="names the written files and counts; input of `label-commit`")
+    labelled: int = Field(description="traces that got a label (scored or not)")
+    unscored: int = Field(description="of those the ones without a score, and traces left for the next run because the judge failed them")
+    llm_calls: int = Field(description="HTTP requests to the judge and its embedding, retries included")
+    cache_hits: int = Field(description="of `labelled`, the ones whose content had been scored before")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,19 +20,12 @@ AUTOMATIC = "--yes"
 
 
 class Answer(Frozen):
-    """What a person has answered, as the step that records a decision takes it.
+    """What a person has answered, as the step that records a decision takes it."""
 
-    Attributes:
-        decision: yes or no.
-        approver: who answered.
-        reason: one line; may be empty.
-        how: the way in which the answer was given.
-    """
-
-    decision: str
-    approver: str
-    reason: str
-    how: str
+    decision: str = Field(description="yes or no")
+    approver: str = Field(description="who answered")
+    reason: str = Field(description="one line; may be empty")
+    how: str = Field(description="the way in which the answer was given")
 
 
 def approver_name() -> str:

@@ -1,6 +1,6 @@
 """The game day: release a bad version to a real cluster, watch it come back by itself, and time it.
 
-`make game-day ARGS='--config charts/environments/staging/values.yaml --fault-version 7 --approved-by Ada'`.
+`ctp game-day --config charts/environments/staging/values.yaml --fault-version 7 --approved-by Ada`.
 It needs what an operator has: a kubeconfig, the Git repository, the registry. Whatever goes wrong, it ends
 with the champion pinned again. See docs/runbooks/game-day.md.
 """
@@ -12,16 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from steps.cli.options import DEFAULT_WORKDIR, ConfigOption, SetOption, WorkdirOption
+from steps.cluster.argo import analysis_runs, rollout
 from steps.contract.errors import DataError, PipelineError, TransientError
+from steps.contract.files import sha256_tree
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
-from steps.release.incident import SAID, Timeline, breach
+from steps.release import reconcile, rollback
+from steps.release.change import current_pin, release
+from steps.release.incident import Timeline, breach
 from steps.release.rollout_status import Seen, read_rollout
+from steps.release.withdrawn import check_releasable
+from steps.serve.model.sabotage import sabotaged_copy
+from steps.store import registry as clients
+from steps.store.aliases import SHA256, URI, champion, model_uri, taken_back
+from steps.store.models import store_model
 
 GAME_DAY = "ctp.game-day"
 
@@ -51,14 +56,9 @@ class Game:
             DataError: the environment is not at rest, or the bad version was not found out.
             TransientError: it took longer than the timeout.
         """
-        from steps.release.change import release
-        from steps.release.release import Params
-        from steps.release.withdrawn import check_releasable
-
         champion = self._at_rest()
         check_releasable(bad, self.ctx)
-        given = Params(model=bad, artifact=artifact, approved_by=approved_by, expected_current=str(champion))
-        done = release(given, self.ctx)
+        done = release(self.ctx, bad, artifact, approved_by=approved_by, expected=champion)
         self.tell(f"{bad} is pinned ({done.commit[:12]}); it replaced {champion}")
         try:
             line = self._withdrawn(bad, champion)
@@ -69,8 +69,6 @@ class Game:
 
     def look(self) -> Seen:
         """The Rollout now."""
-        from steps.cluster.argo import rollout
-
         config = self.ctx.config.release
         return read_rollout(rollout(config.rollout_namespace, config.rollout))
 
@@ -80,10 +78,6 @@ class Game:
         Raises:
             DataError: it is not, or releases wait for a merge.
         """
-        from steps.release.change import current_pin
-        from steps.store import registry as clients
-        from steps.store.aliases import champion
-
         if self.ctx.config.release.mode != "commit":
             raise DataError("release.mode pull-request: a game day cannot wait for a merge: --set release.mode=commit")
         serving = champion(clients.registry(self.ctx.config, self.ctx.workdir), self.ctx.config.model_name)
@@ -95,9 +89,6 @@ class Game:
 
     def _withdrawn(self, bad: ModelRef, champion: ModelRef) -> Timeline:
         """Wait until the Rollout is aborted, at 0 %, and the pin is back."""
-        from steps.cluster.argo import analysis_runs
-        from steps.release.change import current_pin
-
         config = self.ctx.config.release
         line: Timeline | None = None
         said = ""
@@ -150,21 +141,18 @@ class Game:
         time.sleep(self.poll_s)
 
     def _reconcile(self) -> None:
-        from steps.release.reconcile import Params, run
 
-        run(Params(), self.ctx)
+        reconcile.run(reconcile.Params(), self.ctx)
 
     def _put_back(self, bad: ModelRef, champion: ModelRef, approved_by: str) -> None:
         """The champion, whatever went wrong."""
-        from steps.release.rollback import Params, run
-
         self.tell(f"putting {champion} back")
         given = {"to": champion.version, "approved_by": approved_by, "reason": f"game day: {bad} did not come back by itself"}
         try:
-            run(Params.model_validate(given | {"abort": True}), self.ctx)
+            rollback.run(rollback.Params.model_validate(given | {"abort": True}), self.ctx)
         except PipelineError as error:
             self.tell(f"without the abort, since: {error}")
-            run(Params.model_validate(given), self.ctx)
+            rollback.run(rollback.Params.model_validate(given), self.ctx)
 
 
 def register_bad(ctx: StepContext, artifact: ArtifactRef) -> ModelRef:
@@ -172,9 +160,6 @@ def register_bad(ctx: StepContext, artifact: ArtifactRef) -> ModelRef:
 
     Every game day gets a number of its own: pods of an earlier one could come back without analysis.
     """
-    from steps.store import registry as clients
-    from steps.store.aliases import SHA256, URI, taken_back
-
     client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
     known = [version for version in client.find_versions(name, GAME_DAY, artifact.sha256) if not taken_back(client.tags(name, version))]
     tags = {URI: artifact.uri, SHA256: artifact.sha256, GAME_DAY: artifact.sha256}
@@ -188,11 +173,6 @@ def sabotage(ctx: StepContext) -> ArtifactRef:
     Raises:
         DataError: nothing serves, or the champion's files are not on this machine.
     """
-    from steps.contract.files import sha256_tree
-    from steps.serve.model.sabotage import sabotaged_copy
-    from steps.store import registry as clients
-    from steps.store.aliases import champion, model_uri
-
     client = clients.registry(ctx.config, ctx.workdir)
     serving = champion(client, ctx.config.model_name)
     if serving is None:
@@ -201,50 +181,5 @@ def sabotage(ctx: StepContext) -> ArtifactRef:
     folder = sabotaged_copy(Path(artifact.local_path()), ctx.workdir / "artifacts" / "sabotaged" / artifact.sha256[:16], seed=0)
     made = ArtifactRef(uri=folder.absolute().as_uri(), sha256=sha256_tree(folder))
     if ctx.config.registry.model_store:
-        from steps.store.models import store_model
-
         return store_model(ctx.config.registry.model_store, folder, made.sha256)
     return made
-
-
-def main(
-    approved_by: Annotated[str, typer.Option(help="Who plays; signs the release off.")],
-    fault_version: Annotated[int, typer.Option(help="A registered version that is bad; 0: another option says.", min=0)] = 0,
-    artifact: Annotated[str, typer.Option(help="A bad model as URI#sha256:DIGEST; it is registered.")] = "",
-    break_champion: Annotated[bool, typer.Option("--break-champion", help="Break a copy of the champion on this machine.")] = False,
-    reconcile: Annotated[bool, typer.Option("--reconcile", help="Reconcile here: the schedule is suspended, as in kind.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds until the abort at most.", min=1)] = 3600,
-    workdir: WorkdirOption = DEFAULT_WORKDIR,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-) -> None:
-    """Release a bad version, wait for the abort, print the timeline; exit code 1 when it took too long."""
-    from steps.cli.options import settings
-    from steps.store import registry as clients
-    from steps.store.aliases import model_uri, taken_back
-
-    try:
-        ctx = StepContext(settings(config, overrides), f"game-day-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", workdir.resolve())
-        if fault_version:
-            bad, client = ModelRef(name=ctx.config.model_name, version=fault_version), clients.registry(ctx.config, ctx.workdir)
-            files = model_uri(client, bad)
-            if taken_back(client.tags(bad.name, bad.version)):
-                bad = register_bad(ctx, files)
-        elif artifact or break_champion:
-            files = ArtifactRef.model_validate(artifact) if artifact else sabotage(ctx)
-            bad = register_bad(ctx, files)
-        else:
-            raise DataError("which model is bad? give --fault-version, --artifact or --break-champion")
-        line = Game(ctx, typer.echo, timeout, reconcile).play(bad, files, approved_by)
-    except PipelineError as error:
-        typer.echo(f"{error.headline}: {error}", err=True)
-        raise typer.Exit(error.exit_code) from None
-    for text in line.lines():
-        typer.echo(text)
-    late = line.warning()
-    typer.echo(late or f"held: {SAID['pin_reverted']} and all traffic back within {line.limit_s:.0f} s of the breach")
-    raise typer.Exit(1 if late else 0)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -2,68 +2,200 @@
 
 from __future__ import annotations
 
-from datetime import date
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from steps.contract.config import UpkeepConfig
 from steps.contract.refs import Frozen
 from steps.contract.spec import StepContext
+from steps.govern.batch import erased_users
 from steps.operate.pending_erasures import open_erasures
 from steps.registry import prune_models as prune
 from steps.store.lake import open_lake
+from steps.store.lake_maintenance import delete_paths, expire, loose_files
+from steps.store.lake_rows import either
+from steps.store.schemas import TABLES
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from steps.store.lake import Lake
+
+# A table without partitions is compacted as a whole, which must fit into memory.
 
 
 class Params(Frozen):
-    """When it is.
+    """When it is."""
 
-    Attributes:
-        today: the day that retention and closed dates count from; empty: the day it is now in UTC.
-    """
-
-    today: date | None = None
+    today: date | None = Field(
+        default=None, description="the day that retention and closed dates count from; empty: the day it is now in UTC"
+    )
 
 
 class Result(Frozen):
-    """What was done.
+    """What was done."""
 
-    Attributes:
-        retired_traces: traces deleted because they are older than `upkeep.retention_days`.
-        retired_labels: their labels.
-        retired_datasets: datasets that held text of them.
-        compacted: closed dates whose small files were rewritten into few.
-        expired_snapshots: snapshots that cannot be read any more.
-        deleted_files: unreferenced files deleted.
-        freed_bytes: their size.
-        pending_files: unreferenced files left because they are younger than `upkeep.inflight_hours`.
-        pruned_models: places of model files that were deleted; see `steps.registry.prune_models`.
-        open_erasures: erasures that were asked for and are not complete.
-        oldest_open_erasure_s: when the oldest of them was asked for, in seconds since 1970; 0: there is none.
-    """
-
-    retired_traces: int
-    retired_labels: int
-    retired_datasets: int
-    compacted: int
-    expired_snapshots: int
-    deleted_files: int
-    freed_bytes: int
-    pending_files: int
-    pruned_models: tuple[str, ...] = ()
-    open_erasures: int = 0
-    oldest_open_erasure_s: float = 0.0
+    retired_traces: int = Field(description="traces deleted because they are older than `upkeep.retention_days`")
+    retired_labels: int = Field(description="their labels")
+    retired_datasets: int = Field(description="datasets that held text of them")
+    compacted: int = Field(description="closed dates whose small files were rewritten into few")
+    expired_snapshots: int = Field(description="snapshots that cannot be read any more")
+    deleted_files: int = Field(description="unreferenced files deleted")
+    freed_bytes: int = Field(description="their size")
+    pending_files: int = Field(description="unreferenced files left because they are younger than `upkeep.inflight_hours`")
+    pruned_models: tuple[str, ...] = Field(
+        default=(), description="places of model files that were deleted; see `steps.registry.prune_models`"
+    )
+    open_erasures: int = Field(default=0, description="erasures that were asked for and are not complete")
+    oldest_open_erasure_s: float = Field(
+        default=0.0, description="when the oldest of them was asked for, in seconds since 1970; 0: there is none"
+    )
 
 
 def run(params: Params, ctx: StepContext) -> Result:
-    """Put the lake in order and delete files of old models; may be killed and repeated at any point.
+    """Maintain the lake and delete files of old models; may be killed and repeated at any point.
 
     No row within retention changes, and no file of the last champions goes.
 
     Raises:
         TransientError: the lake does not answer, or other writers won every race.
     """
-    from steps.operate.maintenance import put_in_order
-
-    done = put_in_order(params, ctx)
+    done = _maintain_lake(params, ctx)
     pruned = prune.run(prune.Params(), ctx)
     with open_lake(ctx.config, ctx.workdir) as lake:
         count, oldest_s = open_erasures(lake)
     found = {"pruned_models": tuple(item.uri for item in pruned.deleted), "open_erasures": count, "oldest_open_erasure_s": oldest_s}
     return done.model_copy(update=found)
+
+
+MAX_WHOLE_BYTES = 512 << 20
+
+
+@dataclass
+class Done:
+    """Counts; see `Result`."""
+
+    retired_traces: int = 0
+    retired_labels: int = 0
+    retired_datasets: int = 0
+    compacted: int = 0
+    expired_snapshots: int = 0
+    deleted_files: int = 0
+    freed_bytes: int = 0
+    pending_files: int = 0
+
+
+def _maintain_lake(params: Params, ctx: StepContext) -> Result:
+    """Retention, what erasure missed, compaction, snapshot expiry and file clean-up; each part may be killed and repeated."""
+    config, done = ctx.config.upkeep, Done()
+    today = params.today or datetime.now(UTC).date()
+    with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("maintaining", total=len(TABLES), unit="tables") as task:
+        _retire(lake, today - timedelta(days=config.retention_days), ctx, done)
+        for table in TABLES:
+            done.compacted += lake.upkeep(table, partial(_compact, today=today, config=config)) or 0
+            lake.upkeep(table, partial(_clean, config=config, done=done))
+            task.advance(1)
+        _clean_artifacts(lake, ctx.artifacts, config, done)
+    return Result(**vars(done))
+
+
+def _retire(lake: Lake, cutoff: date, ctx: StepContext, done: Done) -> None:
+    """Delete traces older than the cutoff and of erased users, then labels without a trace and datasets with old text."""
+    from pyiceberg.expressions import LessThan
+
+    bound: Any = LessThan
+    condition: Any = bound("date", cutoff.isoformat())
+    erased = erased_users(lake)
+    if erased:
+        condition = either(condition, {"user_hash": erased})
+    old = lake.scan("traces", ("trace_id", "prompt_key"), condition)
+    if old.num_rows:
+        done.retired_datasets = _retire_datasets(lake, set(old.column("prompt_key").to_pylist()) - {None}, ctx)
+        lake.delete_rows("traces", condition, run_id=ctx.run_id)
+        done.retired_traces = old.num_rows
+    kept = set(lake.scan("traces", ("trace_id",)).column("trace_id").to_pylist())
+    orphans = set(lake.scan("labels", ("trace_id",)).column("trace_id").to_pylist()) - kept
+    if orphans:
+        done.retired_labels = lake.scan("labels", ("trace_id",), {"trace_id": orphans}).num_rows
+        lake.delete_rows("labels", {"trace_id": orphans}, run_id=ctx.run_id)
+
+
+def _retire_datasets(lake: Lake, prompt_keys: set[str], ctx: StepContext) -> int:
+    """Delete every dataset that holds one of the prompts: a dataset without some of its rows is of no use."""
+    digests = set(lake.scan("datasets", ("dataset_digest",), {"prompt_key": prompt_keys}).column("dataset_digest").to_pylist())
+    if digests:
+        lake.delete_rows("datasets", {"dataset_digest": digests}, run_id=ctx.run_id)
+    return len(digests)
+
+
+def _compact(opened: Table, today: date, config: UpkeepConfig) -> int:
+    """Rewrite closed dates, or small tables without dates, that lie in too many files; how many of them."""
+    from pyiceberg.expressions import AlwaysTrue, EqualTo
+
+    if opened.current_snapshot() is None:
+        return 0
+    summary = {"ctp.maintenance": "compact"}
+    if not opened.spec().fields:
+        files = [task.file for task in opened.scan().plan_files()]
+        if len(files) <= config.compact_files or sum(file.file_size_in_bytes for file in files) > MAX_WHOLE_BYTES:
+            return 0
+        opened.overwrite(opened.scan().to_arrow(), overwrite_filter=AlwaysTrue(), snapshot_properties=summary)
+        return 1
+    days = _crowded_days(opened, config.compact_files)
+    equal: Any = EqualTo
+    for day in days:
+        if day >= today - timedelta(days=1):
+            continue
+        here = equal("date", day.isoformat())
+        opened.overwrite(opened.scan(row_filter=here).to_arrow(), overwrite_filter=here, snapshot_properties=summary)
+        opened.refresh()
+    return sum(day < today - timedelta(days=1) for day in days)
+
+
+def _crowded_days(opened: Table, limit: int) -> list[date]:
+    """Dates with a partition of more than `limit` files, oldest first."""
+    place = [item.name for item in opened.spec().fields].index("date")
+    files: Counter[tuple[Any, ...]] = Counter()
+    for task in opened.scan().plan_files():
+        partition = task.file.partition
+        files[tuple(partition[index] for index in range(len(opened.spec().fields)))] += 1
+    crowded = {key[place] for key, count in files.items() if count > limit}
+    return sorted(value if isinstance(value, date) else date(1970, 1, 1) + timedelta(days=value) for value in crowded)
+
+
+def _clean(opened: Table, config: UpkeepConfig, done: Done) -> None:
+    """Expire old snapshots that nobody tagged, then delete what nothing refers to and no writer can still need."""
+    now = datetime.now(UTC)
+    oldest = (now - timedelta(days=config.snapshot_days)).timestamp() * 1000
+    done.expired_snapshots += expire(opened, lambda snapshot: snapshot.timestamp_ms < oldest)
+    loose = loose_files(opened.refresh())
+    ripe = [item for item in loose if now - item.written >= timedelta(hours=config.inflight_hours)]
+    done.deleted_files += delete_paths(opened, [item.path for item in ripe])
+    done.freed_bytes += sum(item.bytes for item in ripe)
+    done.pending_files += len(loose) - len(ripe)
+
+
+def _clean_artifacts(lake: Lake, artifacts: Path, config: UpkeepConfig, done: Done) -> None:
+    """Delete dataset files that the lake does not know any more, and old plans and shard files."""
+    known = set(lake.scan("datasets", ("dataset_digest",)).column("dataset_digest").to_pylist())
+    ripe = datetime.now(UTC).timestamp() - config.inflight_hours * 3600
+    for path in [*(artifacts / "datasets").glob("*.jsonl"), *(artifacts / "plans").glob("*.json")]:
+        if path.stem not in known and path.stat().st_mtime <= ripe:
+            done.freed_bytes += path.stat().st_size
+            done.deleted_files += 1
+            path.unlink()
+    # What `nemo-prepare` made of a dataset goes with it.
+    made_of = [path for path in (artifacts / "datasets").glob("*") if path.is_dir() and path.name not in known]
+    for folder in [*made_of, *(artifacts / "shards" / "govern").glob("*"), *(artifacts / "shards" / "label").glob("*")]:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        if max((path.stat().st_mtime for path in files), default=0.0) <= ripe:
+            done.freed_bytes += sum(path.stat().st_size for path in files)
+            done.deleted_files += len(files)
+            shutil.rmtree(folder, ignore_errors=True)

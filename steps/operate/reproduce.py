@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
 from steps.contract.files import canonical_json, sha256_text, write_atomic
@@ -21,20 +23,19 @@ if TYPE_CHECKING:
 
 
 class Reproduced(Frozen):
-    """What was made again.
-
-    Attributes:
-        source: `traces`: curated anew from the recorded snapshots of traces and labels;
-            `datasets`: taken from the rows that curation left in the lake.
-        why_not_traces: why the stronger of the two was not possible; empty when it was.
-    """
+    """What was made again."""
 
     model: str
     digest: str
     path: str
     rows: int
-    source: Literal["traces", "datasets"]
-    why_not_traces: str
+    source: Literal["traces", "datasets"] = Field(
+        description=(
+            "`traces`: curated anew from the recorded snapshots of traces and labels; `datasets`: taken from the rows "
+            "that curation left in the lake"
+        )
+    )
+    why_not_traces: str = Field(description="why the stronger of the two was not possible; empty when it was")
 
 
 def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None = None) -> Reproduced:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from pydantic import Field
+
 from steps.contract.refs import Frozen, ModelRef
 from steps.contract.spec import StepContext
 from steps.store import registry as clients
@@ -53,15 +55,15 @@ class Prunable(Frozen):
 class Params(Frozen):
     """`dry_run` lists what would go and deletes nothing."""
 
-    dry_run: bool = False
+    dry_run: bool = Field(default=False, description="only say what would be deleted")
 
 
 class Result(Frozen):
     """What went, or would go; and the versions whose files are protected."""
 
-    dry_run: bool
-    deleted: tuple[Prunable, ...]
-    protected: tuple[str, ...]
+    dry_run: bool = Field(description="as given")
+    deleted: tuple[Prunable, ...] = Field(description="models whose files were deleted")
+    protected: tuple[str, ...] = Field(description="models whose files stay, and why")
 
 
 def protected(versions: Mapping[int, Version], aliases: Mapping[str, int], generations: int) -> frozenset[int]:

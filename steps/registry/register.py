@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from steps.contract.errors import DataError
 from steps.contract.files import read_json, sha256_file
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
@@ -22,26 +24,26 @@ if TYPE_CHECKING:
 class Params(Frozen):
     """The model and everything it came from. `bootstrap` registers the first model, which no gate has seen."""
 
-    model: ArtifactRef
-    base: ArtifactRef | None = None
-    dataset: ArtifactRef | None = None
-    verdict: ArtifactRef | None = None
-    gate_phase: str = "Successful"
-    traces: TableRef | None = None
-    policy_version: str = ""
-    approved_by: str = ""
-    approved_at: str = ""
-    method: str = ""
-    bootstrap: bool = False
+    model: ArtifactRef = Field(description="files of the candidate")
+    base: ArtifactRef | None = Field(default=None, description="files of the model that it was trained from")
+    dataset: ArtifactRef | None = Field(default=None, description="the dataset that it was trained on")
+    verdict: ArtifactRef | None = Field(default=None, description="the gate's verdict file; needed unless bootstrap")
+    gate_phase: str = Field(default="Successful", description="the gate's phase; only Successful is registered")
+    traces: TableRef | None = Field(default=None, description="snapshot of the traces that the dataset came from")
+    policy_version: str = Field(default="", description="reward policy of the labels")
+    approved_by: str = Field(default="", description="who approved the training")
+    approved_at: str = Field(default="", description="when, ISO 8601 UTC")
+    method: str = Field(default="", description="dpo or grpo")
+    bootstrap: bool = Field(default=False, description="the first model of all: needs no verdict and becomes champion")
 
 
 class Result(Frozen):
     """The version, its files where they are kept, the champion beside it, and whether the version was there already."""
 
-    model: ModelRef
-    artifact: ArtifactRef
-    champion: ModelRef | None
-    reused: bool
+    model: ModelRef = Field(description="the registered version")
+    artifact: ArtifactRef = Field(description="its files where serving pods can fetch them")
+    champion: ModelRef | None = Field(description="the champion after this; None before the first release")
+    reused: bool = Field(description="the same content had been registered before")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

@@ -39,20 +39,13 @@ agent:
 
 
 class Agent(Frozen):
-    """One combination of model, prompt and tools.
+    """One combination of model, prompt and tools."""
 
-    Attributes:
-        version: of the combination; counts every change that a release made. 0: nothing was released.
-        model_name, model_version: the pinned model.
-        prompt_version: of the system prompt, as the agent's clients know it.
-        tools: names of the tools, with a version where they have one (`search@2`).
-    """
-
-    version: int = Field(ge=0)
-    model_name: str = Field(pattern=r"^[\w.-]+$")
-    model_version: int = Field(ge=0)
-    prompt_version: str = Field(pattern=r"^[\w.@:/+-]{1,200}$")
-    tools: tuple[str, ...] = ()
+    version: int = Field(ge=0, description="of the combination; counts every change that a release made; 0: nothing was released")
+    model_name: str = Field(pattern=r"^[\w.-]+$", description="the pinned model")
+    model_version: int = Field(ge=0, description="its version")
+    prompt_version: str = Field(pattern=r"^[\w.@:/+-]{1,200}$", description="of the system prompt, as the agent's clients know it")
+    tools: tuple[str, ...] = Field(default=(), description="names of the tools, with a version where they have one (`search@2`)")
 
     def agrees(self, pin: Pin) -> bool:
         """Whether it names the pinned model."""

@@ -15,17 +15,35 @@ from pathlib import Path
 from typing import TypeVar
 
 from steps.contract.errors import ConfigError, DataError, TransientError
-from steps.contract.refs import ModelRef
+from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
 from steps.release.agent_manifest import INITIAL_AGENT, Agent, agent_path, check_agreement, next_agent, parse_agent
 from steps.release.model_pin import INITIAL, Pin, parse_pin, pin_of, pin_path, replace_pin
 from steps.release.pull_request import propose
-from steps.release.release import Params, Result
 from steps.store.git import redact
 from steps.store.git_branch import Branch, HeadMovedError, create_bare, open_branch
 
 _TRIES = 6
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """The commit that holds a pin.
+
+    Attributes:
+        commit: the new commit, or the existing one when nothing changed.
+        previous_commit: the branch before it.
+        changed: whether a commit was made.
+        previous_version: the version pinned before; None: none was.
+        branch: where the commit is: `release.branch`, or in pull-request mode the branch that waits to be merged.
+    """
+
+    commit: str
+    previous_commit: str
+    changed: bool
+    previous_version: int | None
+    branch: str
 
 
 @dataclass(frozen=True)
@@ -98,13 +116,35 @@ def read_files(branch: Branch, environment: str) -> Files:
     return Files(path, agent_file, text, branch.read(agent_file), parse_pin(text, path))
 
 
-def release(params: Params, ctx: StepContext, *, repair: bool = False) -> Result:
-    """Pin a model; see `steps.release.release.run`. With `repair`, a manifest that disagrees is put right, not refused."""
-    expected = ModelRef.model_validate(params.expected_current) if params.expected_current else None
-    signer = _signer(params.approved_by)
-    target = pin_of(params.model, params.artifact)
+def release(
+    ctx: StepContext,
+    model: ModelRef,
+    artifact: ArtifactRef,
+    *,
+    approved_by: str,
+    expected: ModelRef | None = None,
+    verdict: ArtifactRef | None = None,
+    repair: bool = False,
+) -> Change:
+    """Pin a model.
 
-    def attempt(branch: Branch) -> Result:
+    Args:
+        ctx: configuration and work folder.
+        model: the version to pin.
+        artifact: its files.
+        approved_by: who decided it; signs the commit off.
+        expected: what must be pinned now; None: anything.
+        verdict: the gate's verdict, named in the commit message.
+        repair: a manifest that disagrees with the pin is put right, not refused.
+
+    Raises:
+        DataError: another version is pinned than expected, manifest and pin disagree, or a file is malformed.
+        ConfigError, AccessError, TransientError: the repository does not fit or cannot be written.
+    """
+    signer = _signer(approved_by)
+    target = pin_of(model, artifact)
+
+    def attempt(branch: Branch) -> Change:
         files = read_files(branch, ctx.config.release.environment)
         found = files.pin
         if not repair:
@@ -114,7 +154,7 @@ def release(params: Params, ctx: StepContext, *, repair: bool = False) -> Result
         if found != target and expected is not None and (found.name, found.version) != (expected.name, expected.version):
             clash = f"{files.pin_file}: expected {expected} pinned, found {found.label}"
             raise DataError(f"{clash}: look at what was released since, then decide anew")
-        facts = {"Model": str(params.artifact), "Verdict": str(params.verdict or ""), "Replaces": found.label}
+        facts = {"Model": str(artifact), "Verdict": str(verdict or ""), "Replaces": found.label}
         environment = ctx.config.release.environment
         moved = f"release {target.label} to {environment}"
         subject = f"let the agent manifest of {environment} follow {target.label}" if found == target else moved
@@ -123,42 +163,7 @@ def release(params: Params, ctx: StepContext, *, repair: bool = False) -> Result
     return with_retries(ctx, attempt)
 
 
-def revert(ctx: StepContext, commit: str, *, reason: str, approved_by: str) -> Result:
-    """Undo one release commit with a new commit that restores the pin it replaced.
-
-    If the pin it replaced stands there already, nothing changes.
-
-    Args:
-        ctx: configuration and work folder.
-        commit: the release commit, as `Result.commit` names it.
-        reason: one line for the commit message.
-        approved_by: who decided it; signs the commit off.
-
-    Raises:
-        DataError: the commit did not change the pin, or something else was released since.
-        ConfigError, AccessError, TransientError: as for `release`.
-    """
-    signer = _signer(approved_by)
-
-    def attempt(branch: Branch) -> Result:
-        files = read_files(branch, ctx.config.release.environment)
-        path, found = files.pin_file, files.pin
-        undone = branch.commit(commit, path)
-        if not undone.before or undone.before == undone.after:
-            raise DataError(f"{path}: commit {commit[:12]} did not replace a pin: name a release commit")
-        target, released = parse_pin(undone.before, path), parse_pin(undone.after, path)
-        if found == target:
-            return _already(branch, path)
-        if found != released:
-            clash = f"{path}: expected {released.label}, pinned by {commit[:12]}, found {found.label}"
-            raise DataError(f"{clash}: revert the newest release instead")
-        facts = {"Reason": " ".join(reason.split()), "Reverts": undone.sha, "Restores": target.label}
-        return _put(ctx, branch, files, target, f"revert {released.label} in {ctx.config.release.environment}", facts, signer)
-
-    return with_retries(ctx, attempt)
-
-
-def withdraw(ctx: StepContext, version: int, *, back_to: int | None, otherwise: Pin | None, reason: str, approved_by: str) -> Result | None:
+def withdraw(ctx: StepContext, version: int, *, back_to: int | None, otherwise: Pin | None, reason: str, approved_by: str) -> Change | None:
     """Take a version out of the pin, if it still stands there.
 
     Args:
@@ -179,7 +184,7 @@ def withdraw(ctx: StepContext, version: int, *, back_to: int | None, otherwise: 
     """
     signer = _signer(approved_by)
 
-    def attempt(branch: Branch) -> Result | None:
+    def attempt(branch: Branch) -> Change | None:
         files = read_files(branch, ctx.config.release.environment)
         if files.pin.version != version:
             return None
@@ -220,7 +225,7 @@ def with_retries(ctx: StepContext, attempt: Callable[[Branch], T]) -> T:
         raise TransientError(f"{redact(branch.url)}: others pushed to {branch.branch} {_TRIES} times in a row: run the same command again")
 
 
-def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: str, facts: dict[str, str], signer: str) -> Result:
+def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: str, facts: dict[str, str], signer: str) -> Change:
     """One commit with the new pin and the manifest that belongs to it: on the branch, or proposed beside it."""
     manifest = next_agent(files.manifest, target, files.agent_file)
     facts = {"Run": ctx.run_id, **facts, "Agent-Version": str(parse_agent(manifest, files.agent_file).version)}
@@ -229,19 +234,19 @@ def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: s
     before, previous = branch.head, files.pin.version or None
     if ctx.config.release.mode == "pull-request":
         name, commit, changed = propose(branch, ctx.config.release.environment, target, texts, message)
-        return Result(commit=commit, previous_commit=before, changed=changed, previous_version=previous, branch=name)
+        return Change(commit=commit, previous_commit=before, changed=changed, previous_version=previous, branch=name)
     commit = branch.replace(texts, message)
-    return Result(commit=commit, previous_commit=before, changed=True, previous_version=previous, branch=branch.branch)
+    return Change(commit=commit, previous_commit=before, changed=True, previous_version=previous, branch=branch.branch)
 
 
-def _already(branch: Branch, path: str) -> Result:
+def _already(branch: Branch, path: str) -> Change:
     """The result when the pin says so already: the commit that made it so."""
     last = branch.last_change(path)
     if last is None:
         raise DataError(f"{path}: no commit of {branch.branch} wrote it")
     before = parse_pin(last.before, path) if last.before else None
     previous = before.version or None if before else None
-    return Result(commit=last.sha, previous_commit=last.parent, changed=False, previous_version=previous, branch=branch.branch)
+    return Change(commit=last.sha, previous_commit=last.parent, changed=False, previous_version=previous, branch=branch.branch)
 
 
 def _message(subject: str, facts: dict[str, str], signer: str) -> str:

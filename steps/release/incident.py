@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from steps.contract.refs import Frozen, ModelRef
 from steps.release.rollout_status import moment
 
@@ -30,41 +32,24 @@ _METERED: tuple[Name, ...] = ("weight_zero", "pin_reverted", "previous_serving")
 
 
 class Event(Frozen):
-    """One moment.
+    """One moment."""
 
-    Attributes:
-        name: what happened.
-        at: when, UTC, ISO 8601.
-        after_s: seconds after the breach.
-        note: anything else, one line.
-    """
-
-    name: Name
-    at: str
-    after_s: float
-    note: str = ""
+    name: Name = Field(description="what happened")
+    at: str = Field(description="when, UTC, ISO 8601")
+    after_s: float = Field(description="seconds after the breach")
+    note: str = Field(default="", description="anything else, one line")
 
 
 class Timeline(Frozen):
-    """The way back from one version.
+    """The way back from one version."""
 
-    Attributes:
-        environment: where.
-        withdrawn: the version that went.
-        restored: the version that came back; None: there is none.
-        cause: `analysis` found it, or a `person` (or a deadline of the Rollout) ended it.
-        reason: one line.
-        limit_s: from the breach to the previous generation back.
-        events: oldest first; an event stands once.
-    """
-
-    environment: str
-    withdrawn: ModelRef
-    restored: ModelRef | None
-    cause: Literal["analysis", "person"]
-    reason: str
-    limit_s: float
-    events: tuple[Event, ...] = ()
+    environment: str = Field(description="where")
+    withdrawn: ModelRef = Field(description="the version that went")
+    restored: ModelRef | None = Field(description="the version that came back; None: there is none")
+    cause: Literal["analysis", "person"] = Field(description="`analysis` found it, or a `person` (or a deadline of the Rollout) ended it")
+    reason: str = Field(description="one line")
+    limit_s: float = Field(description="from the breach to the previous generation back")
+    events: tuple[Event, ...] = Field(default=(), description="oldest first; an event stands once")
 
     def seen(self, name: Name) -> Event | None:
         """An event, if it happened."""

@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
+from steps.cluster.argo import abort_rollout, rollout
+from steps.contract.errors import DataError, TransientError
 from steps.contract.refs import Frozen, ModelRef
 from steps.contract.spec import StepContext
+from steps.release import incident_record as metering
+from steps.release.change import current_pin, release
 from steps.release.incident import Timeline
+from steps.release.model_pin import Pin
+from steps.release.rollout_status import Seen, read_rollout
+from steps.store import registry as clients
+from steps.store.aliases import ABORTED, PREVIOUS, ROLLED_BACK, abort, by_alias, champion, check_promotable, model_uri, promote
+
+if TYPE_CHECKING:
+    from steps.store.registry import RegistryClient
 
 
 class Params(Frozen):
-    """Which version, and who decided it.
+    """Which version, and who decided it."""
 
-    Attributes:
-        to: registered version; 0: while a release is on its way, the champion, else the one before the champion.
-        approved_by: signs the commit off.
-        reason: one line for the commit and for the version that goes.
-        abort: abort the Rollout at once through the Kubernetes API, if the version that goes is its canary;
-            otherwise traffic comes back when Argo CD has seen the commit.
-        wait_s: wait so long until the Rollout is healthy with the version; 0: do not wait.
-    """
-
-    to: int = Field(default=0, ge=0)
-    approved_by: str = Field(min_length=1, max_length=200)
-    reason: str = Field(default="rolled back by hand", min_length=1, max_length=500)
-    abort: bool = False
-    wait_s: float = Field(default=0.0, ge=0, le=3600)
+    to: int = Field(
+        default=0, ge=0, description="registered version; 0: while a release is on its way, the champion, else the one before the champion"
+    )
+    approved_by: str = Field(min_length=1, max_length=200, description="signs the commit off")
+    reason: str = Field(
+        default="rolled back by hand", min_length=1, max_length=500, description="one line for the commit and for the version that goes"
+    )
+    abort: bool = Field(
+        default=False,
+        description=(
+            "abort the Rollout at once through the Kubernetes API, if the version that goes is its canary; otherwise "
+            "traffic comes back when Argo CD has seen the commit"
+        ),
+    )
+    wait_s: float = Field(
+        default=0.0, ge=0, le=3600, description="wait so long until the Rollout is healthy with the version; 0: do not wait"
+    )
 
 
 class Result(Frozen):
-    """What serves now, or will when Argo CD has rolled it out.
+    """What serves now, or will when Argo CD has rolled it out."""
 
-    Attributes:
-        model: the version that is pinned and champion.
-        replaced: the version that was champion; None when it was this one already.
-        withdrawn: the version that was pinned; None when it was this one already.
-        commit: the commit that pins it.
-        changed: whether a commit was made.
-        branch: that holds the commit; in pull-request mode it waits to be merged, and the champion stays until then.
-        timeline: seconds from the decision to everything that happened since; None when nothing had to.
-        warning: what of it took longer than `release.rollback_limit_s`; empty: nothing.
-    """
-
-    model: ModelRef
-    replaced: ModelRef | None
-    withdrawn: ModelRef | None
-    commit: str
-    changed: bool
-    branch: str
-    timeline: Timeline | None
-    warning: str
+    model: ModelRef = Field(description="the version that is pinned and champion")
+    replaced: ModelRef | None = Field(description="the version that was champion; None when it was this one already")
+    withdrawn: ModelRef | None = Field(description="the version that was pinned; None when it was this one already")
+    commit: str = Field(description="the commit that pins it")
+    changed: bool = Field(description="whether a commit was made")
+    branch: str = Field(description="that holds the commit; in pull-request mode it waits to be merged, and the champion stays until then")
+    timeline: Timeline | None = Field(description="seconds from the decision to everything that happened since; None when nothing had to")
+    warning: str = Field(description="what of it took longer than `release.rollback_limit_s`; empty: nothing")
 
 
 def run(params: Params, ctx: StepContext) -> Result:
@@ -59,6 +66,114 @@ def run(params: Params, ctx: StepContext) -> Result:
         DataError: there is no such version, or none before this one, or it never passed the gate.
         ConfigError, AccessError, TransientError: Git, the registry or, where asked for, the Kubernetes API cannot be used.
     """
-    from steps.release.wayback import roll_back
+    decided = datetime.now(UTC)
+    client, name, config = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, ctx.config.release
+    serving, pin = champion(client, name), current_pin(ctx)
+    target = _target(client, name, params.to, serving, pin)
+    artifact = model_uri(client, target)
+    if target != serving:
+        # Nothing is pinned that could not become champion after it.
+        check_promotable(name, target.version, client.tags(name, target.version))
+    if params.abort:
+        _abort_canary(ctx, target)
+    # The pin first: what Argo CD rolls out must go before what people read.
+    reason = " ".join(params.reason.split())
+    done = release(ctx, target, artifact, approved_by=params.approved_by, repair=True)
+    merged = done.branch == config.branch
+    withdrawn = pin.ref if pin.ref != target else None
+    if merged:
+        client.delete_tag(name, target.version, ROLLED_BACK)
+        promote(client, name, target.version, serving.version if serving else None)
+        for gone in {ref for ref in (withdrawn, serving) if ref is not None and ref != target}:
+            _mark(client, gone, reason, was_champion=gone == serving)
+    line = _line(ctx, withdrawn, target, reason, decided)
+    if line is not None:
+        line = metering.reverted(line, done.commit, merged=merged)
+        line = metering.kept(ctx, client, line.add("alias_back", datetime.now(UTC)) if merged else line)
+    if params.wait_s:
+        line = _wait(ctx, client, target, params.wait_s) or line
+    return Result(
+        model=target,
+        replaced=serving if serving != target and merged else None,
+        withdrawn=withdrawn,
+        commit=done.commit,
+        changed=done.changed,
+        branch=done.branch,
+        timeline=line,
+        warning=line.warning() if line else "",
+    )
 
-    return roll_back(params, ctx)
+
+_POLL_S = 2.0
+
+
+def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None, pin: Pin) -> ModelRef:
+    """What comes back.
+
+    Raises:
+        DataError: nothing earlier is known, or it was rolled back itself.
+    """
+    if to:
+        return ModelRef(name=name, version=to)
+    if serving is not None and pin.version not in (0, serving.version):
+        return serving  # A release is on its way: the champion still serves most of the traffic.
+    previous = by_alias(client, name, PREVIOUS)
+    if previous is None:
+        raise DataError(f"{name}: no earlier champion is known: name a version with --to")
+    if why := client.tags(name, previous.version).get(ROLLED_BACK):
+        raise DataError(f"{previous} was rolled back itself ({why}): name a version with --to")
+    return previous
+
+
+def _mark(client: RegistryClient, gone: ModelRef, reason: str, *, was_champion: bool) -> None:
+    """Say on the version itself that it went and why."""
+    try:
+        if was_champion:
+            client.set_tag(gone.name, gone.version, ROLLED_BACK, reason)
+        elif ABORTED not in client.tags(gone.name, gone.version):
+            abort(client, gone.name, gone.version, reason)
+    except DataError:  # A version that this registry never saw.
+        return
+
+
+def _line(ctx: StepContext, withdrawn: ModelRef | None, target: ModelRef, reason: str, decided: datetime) -> Timeline | None:
+    if withdrawn is None:
+        return None
+    config = ctx.config.release
+    line = Timeline(
+        environment=config.environment,
+        withdrawn=withdrawn,
+        restored=target,
+        cause="person",
+        reason=reason,
+        limit_s=config.rollback_limit_s,
+    )
+    return line.add("breach_seen", decided, "decided by a person")
+
+
+def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
+    """Abort the Rollout if it is on its way to another version."""
+    seen = _look(ctx)
+    if seen.phase in ("Progressing", "Paused") and seen.version != target.version and not seen.was_stable:
+        abort_rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout)
+
+
+def _look(ctx: StepContext) -> Seen:
+    return read_rollout(rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout))
+
+
+def _wait(ctx: StepContext, client: RegistryClient, target: ModelRef, wait_s: float) -> Timeline | None:
+    """Wait until the Rollout is healthy with the version, and close the timeline.
+
+    Raises:
+        TransientError: it is not in time.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        seen = _look(ctx)
+        if seen.phase == "Healthy" and seen.version == target.version:
+            return metering.finished(ctx, client, seen)
+        if time.monotonic() > end:
+            where = f"rollout {ctx.config.release.rollout_namespace}/{ctx.config.release.rollout}"
+            raise TransientError(f"{where}: {target} is pinned, but after {wait_s:.0f} s it is {seen.phase} with version {seen.version}")
+        time.sleep(_POLL_S)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Literal
 
+from pydantic import Field
+
 from steps.contract.config import GateConfig
 from steps.contract.refs import Frozen
 
@@ -22,29 +24,19 @@ GOOD, BAD = "good", "bad"
 
 
 class Drift(Frozen):
-    """One judge today against its record.
+    """One judge today against its record."""
 
-    Attributes:
-        role: which judge.
-        answers: stored answers that were scored.
-        shift: the largest change of a mean score, over metrics and over good and bad answers, 0-1.
-        noise: the largest mean change of a single score, whatever its sign, over metrics.
-        separation: mean score of the good answers minus that of the bad ones.
-        limit: the largest shift that is tolerated.
-        recorded: this was the first time, so that today's scores became the record.
-        ok: whether the judge may be used.
-        reason: one sentence with the numbers.
-    """
-
-    role: Role
-    answers: int = 0
-    shift: float | None = None
-    noise: float | None = None
-    separation: float | None = None
-    limit: float
-    recorded: bool = False
-    ok: bool
-    reason: str
+    role: Role = Field(description="which judge")
+    answers: int = Field(default=0, description="stored answers that were scored")
+    shift: float | None = Field(
+        default=None, description="the largest change of a mean score, over metrics and over good and bad answers, 0-1"
+    )
+    noise: float | None = Field(default=None, description="the largest mean change of a single score, whatever its sign, over metrics")
+    separation: float | None = Field(default=None, description="mean score of the good answers minus that of the bad ones")
+    limit: float = Field(description="the largest shift that is tolerated")
+    recorded: bool = Field(default=False, description="this was the first time, so that today's scores became the record")
+    ok: bool = Field(description="whether the judge may be used")
+    reason: str = Field(description="one sentence with the numbers")
 
 
 def judge_drift(role: Role, now: References, record: References | None, config: GateConfig) -> Drift:

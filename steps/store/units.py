@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import Field
+
 from steps.contract.refs import Frozen
 
 UNIT_STAGE = "ingest-unit"
@@ -25,20 +27,13 @@ class Unit(Frozen):
 
     A group larger than a unit is read several times: shard k of n takes the traces
     whose id hashes to k, so that no trace is torn apart and memory stays bounded.
-
-    Attributes:
-        id: 16 hex digits over the files' names and digests and the shard; the batch id in the lake.
-        format: "otlp", "langfuse", "mixed" or "unknown", as far as the first lines tell.
-        files: in name order.
-        shard: which share of the traces, from 0.
-        shards: how many shares there are.
     """
 
-    id: str
-    format: str
-    files: tuple[SourceFile, ...]
-    shard: int = 0
-    shards: int = 1
+    id: str = Field(description="16 hex digits over the files' names and digests and the shard; the batch id in the lake")
+    format: str = Field(description='"otlp", "langfuse", "mixed" or "unknown", as far as the first lines tell')
+    files: tuple[SourceFile, ...] = Field(description="in name order")
+    shard: int = Field(default=0, description="which share of the traces, from 0")
+    shards: int = Field(default=1, description="how many shares there are")
 
 
 class FoundFile(Frozen):

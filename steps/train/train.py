@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from steps.contract.errors import DataError
 from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, sha256_tree, whole_folder, write_json
 from steps.contract.refs import ArtifactRef, Frozen
@@ -26,39 +28,24 @@ TRAIN_VERSION = 1
 
 
 class Params(Frozen):
-    """Inputs of one training.
+    """Inputs of one training."""
 
-    Attributes:
-        dataset: JSON lines of curated rows.
-        base: Hugging Face folder with tokenizer and chat template; its digest is over all files.
-        approved_digest: SHA-256 of the dataset that a person approved; empty when nobody had to.
-    """
-
-    dataset: ArtifactRef
-    base: ArtifactRef
-    method: Literal["dpo", "grpo"] = "dpo"
-    approved_digest: str = ""
+    dataset: ArtifactRef = Field(description="JSON lines of curated rows")
+    base: ArtifactRef = Field(description="Hugging Face folder with tokenizer and chat template; its digest is over all files")
+    method: Literal["dpo", "grpo"] = Field(default="dpo", description="dpo (preference pairs) or grpo (judged samples)")
+    approved_digest: str = Field(default="", description="SHA-256 of the dataset that a person approved; empty when nobody had to")
 
 
 class Result(Frozen):
-    """The candidate.
+    """The candidate."""
 
-    Attributes:
-        model: Hugging Face folder.
-        steps: optimizer steps in all.
-        seconds: wall time of this call's training; a resumed call counts its own part.
-        reused: the same candidate existed; nothing was trained.
-        curves: one entry per optimizer step: step, loss, and margins or reward.
-        skipped_too_long: rows left out because they exceed `train.max_length_tokens`.
-    """
-
-    model: ArtifactRef
-    method: Literal["dpo", "grpo"]
-    steps: int
-    seconds: float
-    reused: bool
-    curves: list[dict[str, float]]
-    skipped_too_long: int
+    model: ArtifactRef = Field(description="Hugging Face folder")
+    method: Literal["dpo", "grpo"] = Field(description="as given")
+    steps: int = Field(description="optimizer steps in all")
+    seconds: float = Field(description="wall time of this call's training; a resumed call counts its own part")
+    reused: bool = Field(description="the same candidate existed; nothing was trained")
+    curves: list[dict[str, float]] = Field(description="one entry per optimizer step: step, loss, and margins or reward")
+    skipped_too_long: int = Field(description="rows left out because they exceed `train.max_length_tokens`")
 
 
 def train_key(params: Params, ctx: StepContext) -> str:

@@ -7,12 +7,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
-from steps.contract.catalog import find_step
+from steps.contract.catalog import ALL_STEPS, find_step
+from steps.contract.config import PipelineConfig
 from steps.contract.nodes import Approval, Choice, FanOut, Step, Wait
 from steps.contract.workflows import WORKFLOWS
+from workflows.environment import Workflows
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("steps", "bench", "tests", "tools", "workflows") for path in (ROOT / folder).rglob("*.py"))
@@ -158,3 +162,25 @@ def test_only_the_stages_that_compute_install_torch():
     for extra in ("lake", "ingest", "label", "gate", "registry", "gateway", "report"):
         assert not packages(extra) & {"torch", "transformers", "trl"}, f"the extra {extra} brings torch"
     assert {"torch", "trl"} <= packages("train") <= packages("local")
+
+
+def fields_of(model, path=""):
+    """(path, field) of every field of a model that is no model itself, nested ones included."""
+    for name, field in model.model_fields.items():
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not inner:
+            yield f"{path}{name}", field
+        for kind in inner:
+            yield from fields_of(kind, f"{path}{name}.")
+
+
+@pytest.mark.parametrize("spec", ALL_STEPS, ids=lambda spec: spec.name)
+def test_every_parameter_and_result_is_described(spec):
+    params, result, _ = spec.load()
+    for model in (params, result):
+        assert not [name for name, field in model.model_fields.items() if not field.description], model
+
+
+@pytest.mark.parametrize("model", [PipelineConfig, Workflows])
+def test_every_configuration_key_is_described(model):
+    assert not [path for path, field in fields_of(model) if not field.description]

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from workflows.nemo import SUBMIT
+
+from workflows.rayjob_wait import SUBMIT
 
 from .conftest import ROOT, of_environment, rendered, values_of
 

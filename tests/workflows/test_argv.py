@@ -7,7 +7,8 @@ import re
 import pytest
 import typer
 
-from steps.cli.main import _split_params, app
+from steps.cli.main import app
+from steps.cli.step import split_params
 from steps.contract.catalog import find_step
 from steps.contract.runtime import validate_params
 
@@ -84,7 +85,7 @@ MAY_BE_EMPTY |= {("approve", "reason"), ("reject", "by"), ("record-outcome", "fa
 MAY_BE_EMPTY |= {("record-outcome", "namespace"), ("cost-review", "quarter")}
 
 
-COMMAND = typer.main.get_command(app).commands["step"]
+COMMAND = typer.main.get_command(app).get_command(None, "step")
 
 
 def parsed(template, empty=frozenset()):
@@ -101,7 +102,7 @@ def parsed(template, empty=frozenset()):
 
     arguments = [re.sub(r"\{\{([^{}]+)\}\}", value, text) for text in container["args"]]
     with COMMAND.make_context("step", arguments[1:]) as context:
-        return step, context.params, _split_params(context.args)
+        return step, context.params, split_params(context.args)
 
 
 @each_pod

@@ -12,7 +12,7 @@ import re
 
 import pytest
 
-from steps.cli.main import _split_params
+from steps.cli.step import split_params
 from steps.contract.errors import UsageError
 
 from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, cron_workflows, each_pod, parameters, tasks, templates, workflow_templates
@@ -175,11 +175,11 @@ def test_sizes(environment, workflow):
 def test_an_argument_too_long_for_a_process_comes_in_a_file(tmp_path):
     long = tmp_path / "argo_arg_9.txt"
     long.write_text(f"--failures={'x' * LONGEST_VARIABLE}", encoding="utf-8")
-    assert _split_params(["--status=Failed", f"@{long}"]) == {"status": "Failed", "failures": "x" * LONGEST_VARIABLE}
+    assert split_params(["--status=Failed", f"@{long}"]) == {"status": "Failed", "failures": "x" * LONGEST_VARIABLE}
     # A value stays what was typed.
-    assert _split_params([f"--reason=@{long}"]) == {"reason": f"@{long}"}
+    assert split_params([f"--reason=@{long}"]) == {"reason": f"@{long}"}
     with pytest.raises(UsageError, match="no such file"):
-        _split_params(["@/no/such/file"])
+        split_params(["@/no/such/file"])
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -52,7 +52,7 @@ def test_each_server_has_a_gpu_and_its_own_model(environment):
     gate = templates(environment, "continuous-training")["gate"]
     assert "nvidia.com/gpu" not in gate["container"]["resources"]["limits"]
     volumes = {volume["name"] for volume in gate["volumes"]} | {"data", "config"}
-    command = typer.main.get_command(app).commands["fetch-model"]
+    command = typer.main.get_command(app).get_command(None, "fetch-model")
     for arm, fetch, server in zip(PORTS, gate["initContainers"], gate["sidecars"], strict=True):
         assert server["resources"]["limits"]["nvidia.com/gpu"] == "1"
         assert fetch["command"] == ["ctp"] and fetch["args"][0] == "fetch-model"

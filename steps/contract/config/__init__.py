@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from steps.contract.config.blocks import (
     CanaryConfig,
@@ -70,7 +70,7 @@ __all__ = [
 class PipelineConfig(Frozen):
     """Everything a run can be told."""
 
-    model_name: str = "agent-model"
+    model_name: str = Field(default="agent-model", description="registered name of the served model")
     lake: LakeConfig = LakeConfig()
     ingest: IngestConfig = IngestConfig()
     govern: GovernConfig = GovernConfig()

@@ -18,10 +18,12 @@ from steps.contract.refs import Frozen
 class LakeConfig(Frozen):
     """The Iceberg lake. `sql` needs no service; `glue` uses the AWS credential chain."""
 
-    catalog: Literal["sql", "glue"] = "sql"
+    catalog: Literal["sql", "glue"] = Field(
+        default="sql", description="kind of the Iceberg catalog: sql (SQLite or another database) or glue"
+    )
     uri: str = Field(default="", description="SQLAlchemy URL of the SQL catalog; empty: SQLite in the work folder")
     warehouse: str = Field(default="", description="root of the table files, file:// or s3://; empty: the work folder")
-    namespace: str = "ctp"
+    namespace: str = Field(default="ctp", description="namespace of all tables")
 
 
 class IngestConfig(Frozen):
@@ -35,9 +37,13 @@ class IngestConfig(Frozen):
 class GovernConfig(Frozen):
     """The four gates. What is not known is refused."""
 
-    allowed_regions: tuple[str, ...] = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2", "ap-northeast-2")
+    allowed_regions: tuple[str, ...] = Field(
+        default=("eu-west-1", "eu-central-1", "us-east-1", "us-west-2", "ap-northeast-2"), description="regions whose traces may be used"
+    )
     region_default: str = Field(default="", description="region of a source whose spans carry none; empty: refuse them")
-    max_confidentiality: Literal["public", "internal", "confidential"] = "internal"
+    max_confidentiality: Literal["public", "internal", "confidential"] = Field(
+        default="internal", description="highest confidentiality class that may be used"
+    )
     confidentiality_default: Literal["", "public", "internal", "confidential"] = Field(
         default="", description="class of a source whose spans carry none; empty: refuse them"
     )
@@ -52,37 +58,37 @@ class JudgeConfig(Frozen):
     """One OpenAI-compatible scorer."""
 
     base_url: str = Field(default="", description="…/v1; empty: the offline judge, started by the local loop")
-    model: str
+    model: str = Field(description="name of the model that the server knows")
     embedding_base_url: str = Field(default="", description="empty: base_url")
-    embedding_model: str = "lexical-hash-512"
-    prompt_version: str = "v1"
+    embedding_model: str = Field(default="lexical-hash-512", description="name of its embedding model")
+    prompt_version: str = Field(default="v1", description="version of our own graded prompt")
     api_key_file: str = Field(default="", description="mounted file holding the key; empty: no key is sent")
-    concurrency: int = Field(default=64, ge=1, le=1024)
-    timeout_s: float = Field(default=60.0, gt=0)
-    tries: int = Field(default=4, ge=1, le=10)
-    max_tokens: int = Field(default=4096, ge=64)
-    enable_thinking: bool = False
+    concurrency: int = Field(default=64, ge=1, le=1024, description="requests at the same time")
+    timeout_s: float = Field(default=60.0, gt=0, description="seconds that one request may take")
+    tries: int = Field(default=4, ge=1, le=10, description="attempts for one request, retries included")
+    max_tokens: int = Field(default=4096, ge=64, description="longest answer of the judge in tokens")
+    enable_thinking: bool = Field(default=False, description="let a reasoning model think before it answers")
 
 
 class RewardJudgeConfig(JudgeConfig):
     """The judge that labels rewards."""
 
-    model: str = "lexical-entailment-coverage"
+    model: str = Field(default="lexical-entailment-coverage", description="name of the model that the server knows")
 
 
 class GateJudgeConfig(JudgeConfig):
     """The judge of gate and canary; never the reward's."""
 
-    model: str = "lexical-entailment-alignment"
+    model: str = Field(default="lexical-entailment-alignment", description="name of the model that the server knows")
 
 
 class RewardWeights(Frozen):
     """How label components become one reward; they are normalised to sum to 1."""
 
-    faithfulness: float = Field(default=0.5, ge=0)
-    judge: float = Field(default=0.45, ge=0)
-    answer_relevancy: float = Field(default=0.05, ge=0)
-    context_precision: float = Field(default=0.0, ge=0)
+    faithfulness: float = Field(default=0.5, ge=0, description="weight of faithfulness in the reward, 0-1; 0: not asked")
+    judge: float = Field(default=0.45, ge=0, description="weight of the graded judge in the reward, 0-1; 0: not asked")
+    answer_relevancy: float = Field(default=0.05, ge=0, description="weight of answer relevancy in the reward, 0-1; 0: not asked")
+    context_precision: float = Field(default=0.0, ge=0, description="weight of context precision in the reward, 0-1; 0: not asked")
 
     @model_validator(mode="after")
     def _some_weight(self) -> RewardWeights:
@@ -104,41 +110,41 @@ class LabelConfig(Frozen):
 class CurateConfig(Frozen):
     """What makes a preference pair."""
 
-    min_chosen_score: float = Field(default=0.7, ge=0, le=1)
-    min_margin: float = Field(default=0.3, ge=0, le=1)
-    max_pairs_per_prompt: int = Field(default=1, ge=1)
+    min_chosen_score: float = Field(default=0.7, ge=0, le=1, description="lowest score of a chosen answer, 0-1")
+    min_margin: float = Field(default=0.3, ge=0, le=1, description="smallest difference of the scores of a pair, 0-1")
+    max_pairs_per_prompt: int = Field(default=1, ge=1, description="pairs of one prompt at most")
     min_pairs: int = Field(default=32, ge=1, description="fewer pairs train nothing: the run ends as rejected")
 
 
 class DpoConfig(Frozen):
     """Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) with an SFT term."""
 
-    learning_rate: float = Field(default=5e-4, gt=0)
-    beta: float = Field(default=1.0, gt=0)
-    sft_weight: float = Field(default=6.0, ge=0)
-    epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0, description="of the optimizer")
+    beta: float = Field(default=1.0, gt=0, description="strength of the pull towards the base model")
+    sft_weight: float = Field(default=6.0, ge=0, description="weight of the supervised term on the chosen answers")
+    epochs: int = Field(default=10, ge=1, description="passes over the pairs")
+    batch_size: int = Field(default=16, ge=1, description="pairs of one optimizer step")
 
 
 class GrpoConfig(Frozen):
     """Group relative policy optimisation (Shao et al. 2024, arXiv 2402.03300)."""
 
-    learning_rate: float = Field(default=3e-4, gt=0)
-    beta: float = Field(default=0.0, ge=0)
-    num_generations: int = Field(default=8, ge=2)
-    prompts_per_step: int = Field(default=8, ge=1)
-    max_steps: int = Field(default=45, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0, description="of the optimizer")
+    beta: float = Field(default=0.0, ge=0, description="weight of the divergence from the base model")
+    num_generations: int = Field(default=8, ge=2, description="sampled answers to each prompt")
+    prompts_per_step: int = Field(default=8, ge=1, description="prompts of one step")
+    max_steps: int = Field(default=45, ge=1, description="optimizer steps of the whole training")
     max_answer_tokens: int = Field(default=24, ge=1, description="sampled answers are cut here while training")
 
 
 class TrainConfig(Frozen):
     """Training of the candidate."""
 
-    method: Literal["dpo", "grpo"] = "dpo"
-    seed: int = 0
+    method: Literal["dpo", "grpo"] = Field(default="dpo", description="dpo (preference pairs) or grpo (judged samples)")
+    seed: int = Field(default=0, description="seed of every random choice of the training")
     dpo: DpoConfig = DpoConfig()
     grpo: GrpoConfig = GrpoConfig()
-    max_length_tokens: int = Field(default=384, ge=16)
+    max_length_tokens: int = Field(default=384, ge=16, description="longest row in tokens; longer ones are left out")
     save_steps: int = Field(default=10, ge=1, description="optimizer steps between checkpoints")
     nemo: NemoConfig = NemoConfig()
 
@@ -148,21 +154,21 @@ class GateConfig(Frozen):
 
     samples_per_prompt: int = Field(default=4, ge=1, description="judged answers of each model to each question")
     latency_samples_per_prompt: int = Field(default=0, ge=0, description="timed answers, where more are needed than judged; 0: as many")
-    temperature: float = Field(default=1.0, ge=0)
-    max_tokens: int = Field(default=32, ge=1)
-    min_faithfulness: float = Field(default=0.85, ge=0, le=1)
-    min_answer_relevancy: float = Field(default=0.80, ge=0, le=1)
-    max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1)
-    max_p99_latency_growth_ratio: float = Field(default=0.10, ge=0)
-    max_refusal_growth: float = Field(default=0.05, ge=0, le=1)
-    max_length_growth_ratio: float = Field(default=0.5, ge=0)
-    max_fluency_drop: float = Field(default=0.10, ge=0, le=1)
-    bootstrap_samples: int = Field(default=4000, ge=200)
+    temperature: float = Field(default=1.0, ge=0, description="of the sampled answers, as users get them")
+    max_tokens: int = Field(default=32, ge=1, description="longest answer in tokens")
+    min_faithfulness: float = Field(default=0.85, ge=0, le=1, description="lowest mean faithfulness of the candidate, 0-1")
+    min_answer_relevancy: float = Field(default=0.80, ge=0, le=1, description="lowest mean answer relevancy of the candidate, 0-1")
+    max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1, description="tolerated drop of the mean faithfulness, 0-1")
+    max_p99_latency_growth_ratio: float = Field(default=0.10, ge=0, description="tolerated ratio of the 99th percentile of the latency")
+    max_refusal_growth: float = Field(default=0.05, ge=0, le=1, description="tolerated growth of the share of refusals, 0-1")
+    max_length_growth_ratio: float = Field(default=0.5, ge=0, description="tolerated ratio of the mean answer length")
+    max_fluency_drop: float = Field(default=0.10, ge=0, le=1, description="tolerated drop of the share of well-formed answers, 0-1")
+    bootstrap_samples: int = Field(default=4000, ge=200, description="resamples of the intervals")
     latency_floor_ms: float = Field(default=0.0, ge=0, description="a candidate p99 below this passes in any case")
     min_prompts: int = Field(default=20, ge=2, description="a golden set with fewer questions decides nothing")
     max_unscored_ratio: float = Field(default=0.05, ge=0, lt=1, description="more answers of one model without a score decide nothing")
     concurrency: int = Field(default=8, ge=1, le=256, description="questions in flight; each goes to both models in turn")
-    request_timeout_s: float = Field(default=120.0, gt=0)
+    request_timeout_s: float = Field(default=120.0, gt=0, description="seconds that one answer may take")
     server_start_s: float = Field(default=1800.0, ge=0, description="a given server that does not answer by then ends the gate")
     drift_prompts: int = Field(default=100, ge=0, description="questions whose stored answers every judge scores again; 0: none")
     max_judge_drift: float = Field(default=0.03, ge=0, le=1, description="tolerated change of a judge's mean score of stored answers")
@@ -187,7 +193,7 @@ class CanaryConfig(Frozen):
     numbers (`steps.canary.rules`).
     """
 
-    weights: tuple[int, ...] = (5, 25, 100)
+    weights: tuple[int, ...] = Field(default=(5, 25, 100), description="share of the traffic at each step in percent, rising")
     holds_s: tuple[float, ...] = Field(
         default=(86400, 604800),
         description="a cluster stays at each weight below 100 for at least this long; the embedded canary goes on with its verdict",
@@ -207,12 +213,12 @@ class CanaryConfig(Frozen):
     max_outage_s: float = Field(default=600, ge=10, description="a Prometheus that fails for longer aborts the canary")
     failures_tolerated: int = Field(default=2, ge=0, description="failed looks while a cluster holds a weight; one more aborts")
     max_error_ratio_growth: float = Field(default=0.01, ge=0, le=1, description="of the share of failed requests, with 80 % confidence")
-    max_p99_latency_ratio: float = Field(default=1.10, ge=1)
+    max_p99_latency_ratio: float = Field(default=1.10, ge=1, description="tolerated ratio of the 99th percentiles of the latency")
     p99_latency_backstop_ratio: float = Field(default=5.0, ge=1, description="a p99 this many times stable's needs no long window")
     p99_latency_floor_ms: float = Field(default=0.0, ge=0, description="a canary p99 below this passes in any case")
-    max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1)
+    max_faithfulness_drop: float = Field(default=0.03, ge=0, le=1, description="tolerated drop of the mean faithfulness, 0-1")
     faithfulness_backstop: float = Field(default=0.05, gt=0, le=1, description="a drop this large aborts at the first look")
-    max_answer_relevancy_drop: float = Field(default=0.05, ge=0, le=1)
+    max_answer_relevancy_drop: float = Field(default=0.05, ge=0, le=1, description="tolerated drop of the mean answer relevancy, 0-1")
     max_feedback_drop: float = Field(default=0.05, ge=0, le=1, description="of the share of thumbs up")
     max_waiting_growth: float = Field(default=4.0, ge=0, description="requests waiting in the busiest pod, more than in stable's")
 
@@ -245,8 +251,8 @@ class ReleaseConfig(Frozen):
     """
 
     repository: str = Field(default="", description="URL or path; empty: a repository in the work folder")
-    branch: str = "main"
-    environment: str = "kind"
+    branch: str = Field(default="main", description="branch that Argo CD follows")
+    environment: str = Field(default="kind", description="environment whose pin moves")
     mode: Literal["commit", "pull-request"] = Field(
         default="commit",
         description="commit: to the branch; pull-request: to a branch release/<environment>/<model>-<version> for people to merge",
@@ -257,8 +263,10 @@ class ReleaseConfig(Frozen):
     known_hosts_file: str = Field(
         default="", description="mounted file holding the host keys of an ssh repository; no other host is trusted"
     )
-    rollout_namespace: str = Field(default="model-serving", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
-    rollout: str = Field(default="agent-model", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    rollout_namespace: str = Field(
+        default="model-serving", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", description="namespace of the Rollout"
+    )
+    rollout: str = Field(default="agent-model", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="name of the Rollout")
     rollback_limit_s: float = Field(default=300.0, gt=0, description="from breach to the previous generation back; more is warned about")
 
     @model_validator(mode="after")
@@ -291,7 +299,7 @@ class NotifyConfig(Frozen):
     """Who is told how a workflow ended."""
 
     webhook_url_file: str = Field(default="", description="mounted file holding the URL that gets a JSON POST; empty: nobody is told")
-    timeout_s: float = Field(default=10.0, gt=0, le=60)
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="seconds that the webhook may take")
 
 
 class CostConfig(Frozen):

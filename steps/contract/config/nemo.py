@@ -13,91 +13,77 @@ from steps.contract.refs import Frozen
 
 
 class NemoDpoConfig(Frozen):
-    """Preference pairs on many nodes.
+    """Preference pairs on many nodes."""
 
-    Attributes:
-        beta: weight of the divergence from the base model (NeMo-RL: reference_policy_kl_penalty).
-        sft_weight: weight of the supervised term on the better answers, averaged over their tokens.
-        batch_pairs: pairs in one optimizer step, over all GPUs.
-        micro_batch_pairs: pairs that one GPU holds at once.
-    """
-
-    learning_rate: float = Field(default=5e-7, gt=0, le=1e-2)
-    beta: float = Field(default=0.1, gt=0, le=10)
-    sft_weight: float = Field(default=0.1, ge=0, le=10)
-    epochs: int = Field(default=1, ge=1, le=100)
-    batch_pairs: int = Field(default=96, ge=1, le=65536)
-    micro_batch_pairs: int = Field(default=1, ge=1, le=256)
+    learning_rate: float = Field(default=5e-7, gt=0, le=1e-2, description="of the optimizer")
+    beta: float = Field(
+        default=0.1, gt=0, le=10, description="weight of the divergence from the base model (NeMo-RL: reference_policy_kl_penalty)"
+    )
+    sft_weight: float = Field(
+        default=0.1, ge=0, le=10, description="weight of the supervised term on the better answers, averaged over their tokens"
+    )
+    epochs: int = Field(default=1, ge=1, le=100, description="passes over the pairs")
+    batch_pairs: int = Field(default=96, ge=1, le=65536, description="pairs in one optimizer step, over all GPUs")
+    micro_batch_pairs: int = Field(default=1, ge=1, le=256, description="pairs that one GPU holds at once")
 
 
 class NemoGrpoConfig(Frozen):
-    """Judged samples on many nodes.
+    """Judged samples on many nodes."""
 
-    Attributes:
-        beta: weight of the divergence from the base model (NeMo-RL: reference_policy_kl_penalty).
-        num_generations: answers to each prompt.
-        prompts_per_step: prompts of one step.
-        batch_samples: answers in one optimizer step; a divisor of prompts_per_step x num_generations.
-        micro_batch_samples: answers that one GPU holds at once.
-        max_steps: steps of the whole training.
-        max_answer_tokens: sampled answers are cut here.
-        generation_nodes: nodes that only generate; 0: all GPUs take turns at both.
-        generation_tensor_parallel: GPUs of one generation engine.
-    """
-
-    learning_rate: float = Field(default=1e-6, gt=0, le=1e-2)
-    beta: float = Field(default=0.01, ge=0, le=10)
-    num_generations: int = Field(default=16, ge=2, le=256)
-    prompts_per_step: int = Field(default=32, ge=1, le=4096)
-    batch_samples: int = Field(default=512, ge=1, le=1 << 20)
-    micro_batch_samples: int = Field(default=1, ge=1, le=256)
-    max_steps: int = Field(default=100, ge=1, le=100_000)
-    max_answer_tokens: int = Field(default=1024, ge=1, le=65536)
-    generation_nodes: int = Field(default=1, ge=0, le=63)
-    generation_tensor_parallel: int = Field(default=1, ge=1, le=16)
+    learning_rate: float = Field(default=1e-6, gt=0, le=1e-2, description="of the optimizer")
+    beta: float = Field(
+        default=0.01, ge=0, le=10, description="weight of the divergence from the base model (NeMo-RL: reference_policy_kl_penalty)"
+    )
+    num_generations: int = Field(default=16, ge=2, le=256, description="answers to each prompt")
+    prompts_per_step: int = Field(default=32, ge=1, le=4096, description="prompts of one step")
+    batch_samples: int = Field(
+        default=512, ge=1, le=1 << 20, description="answers in one optimizer step; a divisor of prompts_per_step x num_generations"
+    )
+    micro_batch_samples: int = Field(default=1, ge=1, le=256, description="answers that one GPU holds at once")
+    max_steps: int = Field(default=100, ge=1, le=100_000, description="steps of the whole training")
+    max_answer_tokens: int = Field(default=1024, ge=1, le=65536, description="sampled answers are cut here")
+    generation_nodes: int = Field(default=1, ge=0, le=63, description="nodes that only generate; 0: all GPUs take turns at both")
+    generation_tensor_parallel: int = Field(default=1, ge=1, le=16, description="GPUs of one generation engine")
 
 
 class NemoConfig(Frozen):
-    """One RayJob: `nodes` x `gpus_per_node` GPUs.
+    """One RayJob: `nodes` x `gpus_per_node` GPUs."""
 
-    Attributes:
-        enabled: this environment offers `trainer=nemo-rl`.
-        tensor_parallel: GPUs that share one layer; more than 1 costs accuracy with dense Qwen3
-            (NeMo-RL, docs/guides/dtensor-tp-accuracy.md).
-        context_parallel: GPUs that share one sequence.
-        activation_checkpointing: recompute activations: less memory, about a third more time.
-        max_length_tokens: prompt and answer together; longer rows are left out.
-        enable_thinking: let a reasoning model think before it answers, as it would when serving.
-        warmup_steps: steps over which the learning rate rises.
-        save_steps: steps between checkpoints and validations. NeMo-RL does not notice a Spot interruption:
-            what came after the last checkpoint is lost.
-        keep_checkpoints: the best so many are kept, and the newest.
-        pick: which checkpoint becomes the candidate.
-        validation_ratio: share of the prompts that is held out.
-        max_validation_rows: at most so many rows are held out.
-        reward_concurrency: answers that wait for the judge at once.
-        reward_timeout_s: an answer that the judge does not score by then gets a score that teaches nothing.
-        max_unscored_ratio: the training ends when more of the last 200 answers had no score.
-    """
-
-    enabled: bool = False
-    nodes: int = Field(default=3, ge=1, le=64)
-    gpus_per_node: int = Field(default=8, ge=1, le=16)
-    tensor_parallel: int = Field(default=1, ge=1, le=16)
-    context_parallel: int = Field(default=1, ge=1, le=16)
-    activation_checkpointing: bool = True
-    max_length_tokens: int = Field(default=4096, ge=16, le=1 << 20)
-    enable_thinking: bool = False
-    warmup_steps: int = Field(default=10, ge=1, le=10_000)
-    max_grad_norm: float = Field(default=1.0, gt=0, le=1000)
-    save_steps: int = Field(default=10, ge=1, le=10_000)
-    keep_checkpoints: int = Field(default=1, ge=1, le=20)
-    pick: Literal["last", "best"] = "last"
-    validation_ratio: float = Field(default=0.05, gt=0, le=0.5)
-    max_validation_rows: int = Field(default=256, ge=1, le=4096)
-    reward_concurrency: int = Field(default=64, ge=1, le=1024)
-    reward_timeout_s: float = Field(default=300.0, gt=0, le=3600)
-    max_unscored_ratio: float = Field(default=0.2, ge=0, lt=1)
+    enabled: bool = Field(default=False, description="this environment offers `trainer=nemo-rl`")
+    nodes: int = Field(default=3, ge=1, le=64, description="machines with GPUs")
+    gpus_per_node: int = Field(default=8, ge=1, le=16, description="GPUs of each machine")
+    tensor_parallel: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="GPUs that share one layer; more than 1 costs accuracy with dense Qwen3 (NeMo-RL, docs/guides/dtensor-tp-accuracy.md)",
+    )
+    context_parallel: int = Field(default=1, ge=1, le=16, description="GPUs that share one sequence")
+    activation_checkpointing: bool = Field(default=True, description="recompute activations: less memory, about a third more time")
+    max_length_tokens: int = Field(default=4096, ge=16, le=1 << 20, description="prompt and answer together; longer rows are left out")
+    enable_thinking: bool = Field(default=False, description="let a reasoning model think before it answers, as it would when serving")
+    warmup_steps: int = Field(default=10, ge=1, le=10_000, description="steps over which the learning rate rises")
+    max_grad_norm: float = Field(default=1.0, gt=0, le=1000, description="gradients are clipped to this norm")
+    save_steps: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description=(
+            "steps between checkpoints and validations. NeMo-RL does not notice a Spot interruption: what came after "
+            "the last checkpoint is lost"
+        ),
+    )
+    keep_checkpoints: int = Field(default=1, ge=1, le=20, description="the best so many are kept, and the newest")
+    pick: Literal["last", "best"] = Field(default="last", description="which checkpoint becomes the candidate")
+    validation_ratio: float = Field(default=0.05, gt=0, le=0.5, description="share of the prompts that is held out")
+    max_validation_rows: int = Field(default=256, ge=1, le=4096, description="at most so many rows are held out")
+    reward_concurrency: int = Field(default=64, ge=1, le=1024, description="answers that wait for the judge at once")
+    reward_timeout_s: float = Field(
+        default=300.0, gt=0, le=3600, description="an answer that the judge does not score by then gets a score that teaches nothing"
+    )
+    max_unscored_ratio: float = Field(
+        default=0.2, ge=0, lt=1, description="the training ends when more of the last 200 answers had no score"
+    )
     dpo: NemoDpoConfig = NemoDpoConfig()
     grpo: NemoGrpoConfig = NemoGrpoConfig()
 

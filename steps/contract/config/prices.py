@@ -21,23 +21,14 @@ HOUR_S = 3600.0
 
 
 class Instance(Frozen):
-    """One instance type.
+    """One instance type."""
 
-    Attributes:
-        gpus: whole GPUs of one machine; 0: none.
-        gpu: their model, as Karpenter's label instance-gpu-name says it.
-        vcpus: virtual cores.
-        memory_gib: memory in GiB.
-        hour_usd: capacity type -> US dollars an hour for the whole machine.
-        source: where the prices come from.
-    """
-
-    gpus: int = Field(default=0, ge=0)
-    gpu: str = ""
-    vcpus: int = Field(ge=1)
-    memory_gib: float = Field(gt=0)
-    hour_usd: dict[Capacity, float]
-    source: str = "Karpenter's price table, us-east-1, 2026-01-19"
+    gpus: int = Field(default=0, ge=0, description="whole GPUs of one machine; 0: none")
+    gpu: str = Field(default="", description="their model, as Karpenter's label instance-gpu-name says it")
+    vcpus: int = Field(ge=1, description="virtual cores")
+    memory_gib: float = Field(gt=0, description="memory in GiB")
+    hour_usd: dict[Capacity, float] = Field(description="capacity type -> US dollars an hour for the whole machine")
+    source: str = Field(default="Karpenter's price table, us-east-1, 2026-01-19", description="where the prices come from")
 
     @model_validator(mode="after")
     def _priced(self) -> Instance:
@@ -63,8 +54,8 @@ class Instance(Frozen):
 class Machine(Frozen):
     """What one kind of GPU work runs on."""
 
-    instance: str
-    capacity: Capacity = "on-demand"
+    instance: str = Field(description="instance type, a key of `instances`")
+    capacity: Capacity = Field(default="on-demand", description="how it is paid: on-demand, spot or reserved")
 
 
 INSTANCES: dict[str, Instance] = {

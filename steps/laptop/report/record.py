@@ -113,25 +113,18 @@ class TrainRecord(Frozen):
 
 
 class MetricRecord(Frozen):
-    """One metric on the golden set, champion and candidate answering the same prompts.
-
-    Attributes:
-        delta: candidate minus champion, in the metric's unit.
-        ci95: paired 95 % interval of `delta`.
-        n: prompts compared.
-        unit: `score` is 0-1 and drawn; other units only stand in the table.
-        better: which direction is an improvement.
-        independent: measured by something the reward never saw.
-    """
+    """One metric on the golden set, champion and candidate answering the same prompts."""
 
     champion: Number
     candidate: Number
-    delta: Number
-    ci95: Interval | None = None
-    n: int
-    unit: Literal["score", "ratio", "ms", "tokens"] = "score"
-    better: Literal["higher", "lower"] = "higher"
-    independent: bool = False
+    delta: Number = Field(description="candidate minus champion, in the metric's unit")
+    ci95: Interval | None = Field(default=None, description="paired 95 % interval of `delta`")
+    n: int = Field(description="prompts compared")
+    unit: Literal["score", "ratio", "ms", "tokens"] = Field(
+        default="score", description="`score` is 0-1 and drawn; other units only stand in the table"
+    )
+    better: Literal["higher", "lower"] = Field(default="higher", description="which direction is an improvement")
+    independent: bool = Field(default=False, description="measured by something the reward never saw")
 
 
 class Finding(Frozen):

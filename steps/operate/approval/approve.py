@@ -20,47 +20,34 @@ DECISION, DECIDED_BY, DECIDED_AT = "ctp.deploy-decision", "ctp.deploy-decided-by
 
 
 class Params(Frozen):
-    """The decision.
+    """The decision."""
 
-    Attributes:
-        stage: which approval.
-        decision: `yes` or `no`.
-        reason: one line of the approver's.
-        approver: who decided; a `yes` needs a name.
-        digest: content that the decision is bound to: 64 hex digits, or a reference that ends with them.
-        how: the way in which the decision was given: a workflow's form, the terminal, or an option of the command.
-        shown: what the person saw, as a JSON object.
-        model: registered version whose tags get the decision too (approve-deploy).
-    """
-
-    stage: Literal["approve-train", "approve-deploy"]
-    decision: Literal["yes", "no"] = "no"
-    reason: str = Field(default="", max_length=2000)
-    approver: str = Field(default="", max_length=200)
-    how: str = Field(default="workflow", max_length=60)
-    digest: str = Field(pattern=r"^(.*sha256:)?[0-9a-f]{64}$")
-    shown: Annotated[dict[str, Any], FromJson] = {}
-    model: ModelRef | None = None
+    stage: Literal["approve-train", "approve-deploy"] = Field(description="which approval")
+    decision: Literal["yes", "no"] = Field(default="no", description="`yes` or `no`")
+    reason: str = Field(default="", max_length=2000, description="one line of the approver's")
+    approver: str = Field(default="", max_length=200, description="who decided; a `yes` needs a name")
+    how: str = Field(
+        default="workflow",
+        max_length=60,
+        description="the way in which the decision was given: a workflow's form, the terminal, or an option of the command",
+    )
+    digest: str = Field(
+        pattern=r"^(.*sha256:)?[0-9a-f]{64}$",
+        description="content that the decision is bound to: 64 hex digits, or a reference that ends with them",
+    )
+    shown: Annotated[dict[str, Any], FromJson] = Field(default={}, description="what the person saw, as a JSON object")
+    model: ModelRef | None = Field(default=None, description="registered version whose tags get the decision too (approve-deploy)")
 
 
 class Result(Frozen):
-    """The decision as recorded.
+    """The decision as recorded."""
 
-    Attributes:
-        decision: `approved` or `rejected`.
-        phase: `Successful` when approved, else `Rejected`.
-        by: who decided.
-        at: when, ISO 8601 UTC.
-        digest: 64 hex digits; the next step refuses other content.
-        reason: the approver's line.
-    """
-
-    decision: Literal["approved", "rejected"]
-    phase: Literal["Successful", "Rejected"]
-    by: str
-    at: str
-    digest: str
-    reason: str
+    decision: Literal["approved", "rejected"] = Field(description="`approved` or `rejected`")
+    phase: Literal["Successful", "Rejected"] = Field(description="`Successful` when approved, else `Rejected`")
+    by: str = Field(description="who decided")
+    at: str = Field(description="when, ISO 8601 UTC")
+    digest: str = Field(description="64 hex digits; the next step refuses other content")
+    reason: str = Field(description="the approver's line")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

@@ -18,43 +18,27 @@ _MODEL_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 class Params(Frozen):
-    """What a person may give with a workflow.
+    """What a person may give with a workflow."""
 
-    Attributes:
-        window_days: how many days of traces count, today included; 0: all.
-        method: dpo or grpo.
-        trainer: trl (one pod) or nemo-rl (many nodes).
-        base_model: Hugging Face id, folder, file:// or s3:// URI; empty: the champion.
-        max_cost_usd: refuse a training whose estimate is above this; 0: no limit.
-        sources: files, folders or URIs beside the configured ones.
-        today: last day of the window, ISO 8601; empty: the day it is now in UTC.
-    """
-
-    window_days: int = Field(default=14, ge=0, le=3650)
-    method: Literal["dpo", "grpo"] = "dpo"
-    trainer: Literal["trl", "nemo-rl"] = "trl"
-    base_model: str = ""
-    max_cost_usd: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    sources: TextTuple = ()
-    today: date | None = None
+    window_days: int = Field(default=14, ge=0, le=3650, description="how many days of traces count, today included; 0: all")
+    method: Literal["dpo", "grpo"] = Field(default="dpo", description="dpo or grpo")
+    trainer: Literal["trl", "nemo-rl"] = Field(default="trl", description="trl (one pod) or nemo-rl (many nodes)")
+    base_model: str = Field(default="", description="Hugging Face id, folder, file:// or s3:// URI; empty: the champion")
+    max_cost_usd: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="refuse a training whose estimate is above this; 0: no limit"
+    )
+    sources: TextTuple = Field(default=(), description="files, folders or URIs beside the configured ones")
+    today: date | None = Field(default=None, description="last day of the window, ISO 8601; empty: the day it is now in UTC")
 
 
 class Result(Frozen):
-    """Checked values.
+    """Checked values."""
 
-    Attributes:
-        since: first day of the window, ISO 8601; empty: no window.
-        until: last day of the window, ISO 8601; empty: no window.
-        method: as given.
-        trainer: as given.
-        config_hash: digest of every configuration value that shapes a result.
-    """
-
-    since: str
-    until: str
-    method: Literal["dpo", "grpo"]
-    trainer: Literal["trl", "nemo-rl"]
-    config_hash: str
+    since: str = Field(description="first day of the window, ISO 8601; empty: no window")
+    until: str = Field(description="last day of the window, ISO 8601; empty: no window")
+    method: Literal["dpo", "grpo"] = Field(description="as given")
+    trainer: Literal["trl", "nemo-rl"] = Field(description="as given")
+    config_hash: str = Field(description="digest of every configuration value that shapes a result")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

@@ -14,43 +14,27 @@ from steps.store.lake import open_lake
 
 
 class Params(Frozen):
-    """What would be trained.
+    """What would be trained."""
 
-    Attributes:
-        pairs: preference pairs of the dataset.
-        method: dpo or grpo.
-        trainer: trl (one pod) or nemo-rl (many nodes).
-        max_cost_usd: refuse above this; 0: no limit.
-    """
-
-    pairs: int = Field(ge=0)
-    method: Literal["dpo", "grpo"] = "dpo"
-    trainer: Literal["trl", "nemo-rl"] = "trl"
-    max_cost_usd: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    pairs: int = Field(ge=0, description="preference pairs of the dataset")
+    method: Literal["dpo", "grpo"] = Field(default="dpo", description="dpo or grpo")
+    trainer: Literal["trl", "nemo-rl"] = Field(default="trl", description="trl (one pod) or nemo-rl (many nodes)")
+    max_cost_usd: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="refuse above this; 0: no limit")
 
 
 class Result(Frozen):
-    """Expected use.
+    """Expected use."""
 
-    Attributes:
-        phase: `Failed` when the estimate is above the run's limit, or the month's ceiling could be exceeded.
-        reason: one line for the approver.
-        gpu_hours: GPUs times hours.
-        cpu_core_hours: cores times hours; 0 when GPUs are paid.
-        usd: US dollars.
-        month_usd: spent and reserved in this UTC month, without this training.
-        month_gpu_hours: likewise.
-        config_hash: digest of every configuration value that shapes a result.
-    """
-
-    phase: Literal["Successful", "Failed"]
-    reason: str
-    gpu_hours: float
-    cpu_core_hours: float
-    usd: float
-    month_usd: float
-    month_gpu_hours: float
-    config_hash: str
+    phase: Literal["Successful", "Failed"] = Field(
+        description="`Failed` when the estimate is above the run's limit, or the month's ceiling could be exceeded"
+    )
+    reason: str = Field(description="one line for the approver")
+    gpu_hours: float = Field(description="GPUs times hours")
+    cpu_core_hours: float = Field(description="cores times hours; 0 when GPUs are paid")
+    usd: float = Field(description="US dollars")
+    month_usd: float = Field(description="spent and reserved in this UTC month, without this training")
+    month_gpu_hours: float = Field(description="likewise")
+    config_hash: str = Field(description="digest of every configuration value that shapes a result")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

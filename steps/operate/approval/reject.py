@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from pydantic import Field
+
 from steps.contract.errors import DataError
 from steps.contract.refs import Frozen
 from steps.contract.spec import StepContext
@@ -12,9 +14,9 @@ from steps.contract.spec import StepContext
 class Params(Frozen):
     """What was declined, by whom and why; the decision itself is on record already."""
 
-    stage: str
-    reason: str = ""
-    by: str = ""
+    stage: str = Field(description="where the run ended")
+    reason: str = Field(default="", description="why, one line")
+    by: str = Field(default="", description="who ended it")
 
 
 class Result(Frozen):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from steps.contract.errors import AccessError, DataError, TransientError, UsageError
 from steps.contract.files import sha256_file, sha256_tree, whole_folder
@@ -20,37 +20,24 @@ from steps.store.models import local_model
 
 
 class Params(Frozen):
-    """What is asked for by name.
+    """What is asked for by name."""
 
-    Attributes:
-        golden: the golden set: a path, a file:// URI, or a reference with its digest; empty: none is wanted.
-        base_model: folder, file:// URI or Hugging Face id to train from; empty: the champion.
-    """
-
-    golden: str = ""
-    base_model: str = ""
+    golden: str = Field(
+        default="", description="the golden set: a path, a file:// URI, or a reference with its digest; empty: none is wanted"
+    )
+    base_model: str = Field(default="", description="folder, file:// URI or Hugging Face id to train from; empty: the champion")
 
 
 class Result(Frozen):
-    """The content behind the names.
+    """The content behind the names."""
 
-    Attributes:
-        champion: the version that serves.
-        champion_artifact: its files.
-        previous: the version that it replaced; None before the second release.
-        previous_artifact: its files.
-        base: the model that training starts from.
-        golden: the golden set with its digest; None when none is wanted.
-        traces: the trace table as it is now.
-    """
-
-    champion: ModelRef
-    champion_artifact: ArtifactRef
-    previous: ModelRef | None
-    previous_artifact: ArtifactRef | None
-    base: ArtifactRef
-    golden: ArtifactRef | None
-    traces: TableRef
+    champion: ModelRef = Field(description="the version that serves")
+    champion_artifact: ArtifactRef = Field(description="its files")
+    previous: ModelRef | None = Field(description="the version that it replaced; None before the second release")
+    previous_artifact: ArtifactRef | None = Field(description="its files")
+    base: ArtifactRef = Field(description="the model that training starts from")
+    golden: ArtifactRef | None = Field(description="the golden set with its digest; None when none is wanted")
+    traces: TableRef = Field(description="the trace table as it is now")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

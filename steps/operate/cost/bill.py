@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from steps.contract.config import CostConfig
 from steps.contract.config.prices import HOUR_S
 from steps.contract.refs import Frozen
@@ -12,55 +14,31 @@ from steps.operate.cost.metering import PodUse
 
 
 class StageBill(Frozen):
-    """One stage, over all pods of the bill.
+    """One stage, over all pods of the bill."""
 
-    Attributes:
-        stage: the step.
-        pods: how many.
-        hours: their containers' time.
-        cpu_core_hours: as requested.
-        gpu_hours: as requested.
-        usd: of the pods that were counted.
-        uncounted_usd_at_most: upper bound of those that nobody counted.
-        usd_an_hour: mean price of an hour.
-        budget_ratio: of the month's ceiling in US dollars; None: there is none.
-    """
-
-    stage: str
-    pods: int
-    hours: float
-    cpu_core_hours: float
-    gpu_hours: float
-    usd: float
-    uncounted_usd_at_most: float
-    usd_an_hour: float
-    budget_ratio: float | None
+    stage: str = Field(description="the step")
+    pods: int = Field(description="how many")
+    hours: float = Field(description="their containers' time")
+    cpu_core_hours: float = Field(description="as requested")
+    gpu_hours: float = Field(description="as requested")
+    usd: float = Field(description="of the pods that were counted")
+    uncounted_usd_at_most: float = Field(description="upper bound of those that nobody counted")
+    usd_an_hour: float = Field(description="mean price of an hour")
+    budget_ratio: float | None = Field(description="of the month's ceiling in US dollars; None: there is none")
 
 
 class Bill(Frozen):
-    """Stages, dearest first, and their sum.
+    """Stages, dearest first, and their sum."""
 
-    Attributes:
-        of: the run or the month.
-        runs: how many runs it holds.
-        stages: one row per stage.
-        usd: of all pods that were counted.
-        uncounted_usd_at_most: upper bound of the others.
-        gpu_hours_at_most: of all.
-        monthly_usd_limit: the ceiling; 0: none.
-        monthly_gpu_hours_limit: likewise.
-        budget_ratio: of the ceiling in US dollars; None: there is none.
-    """
-
-    of: str
-    runs: int
-    stages: tuple[StageBill, ...]
-    usd: float
-    uncounted_usd_at_most: float
-    gpu_hours_at_most: float
-    monthly_usd_limit: float
-    monthly_gpu_hours_limit: float
-    budget_ratio: float | None
+    of: str = Field(description="the run or the month")
+    runs: int = Field(description="how many runs it holds")
+    stages: tuple[StageBill, ...] = Field(description="one row per stage")
+    usd: float = Field(description="of all pods that were counted")
+    uncounted_usd_at_most: float = Field(description="upper bound of the others")
+    gpu_hours_at_most: float = Field(description="of all")
+    monthly_usd_limit: float = Field(description="the ceiling; 0: none")
+    monthly_gpu_hours_limit: float = Field(description="likewise")
+    budget_ratio: float | None = Field(description="of the ceiling in US dollars; None: there is none")
 
 
 def bill(of: str, costs: Sequence[RunCost], config: CostConfig) -> Bill:

@@ -12,7 +12,7 @@ from steps.contract.refs import ArtifactRef, Frozen, ModelRef
 from steps.contract.spec import StepContext
 from steps.operate.cost.ledger import run_costs
 from steps.operate.cost.review import as_markdown, quarter_before, quarter_of, review
-from steps.operate.notify import tell
+from steps.operate.notify import notify
 from steps.store import registry as clients
 from steps.store.aliases import ABORTED
 from steps.store.lake import open_lake
@@ -22,49 +22,28 @@ if TYPE_CHECKING:
 
 
 class Params(Frozen):
-    """Which quarter.
+    """Which quarter."""
 
-    Attributes:
-        quarter: as in 2026-Q2; empty: the one before today's.
-    """
-
-    quarter: str = Field(default="", pattern=r"^(\d{4}-Q[1-4])?$")
+    quarter: str = Field(default="", pattern=r"^(\d{4}-Q[1-4])?$", description="as in 2026-Q2; empty: the one before today's")
 
 
 class Result(Frozen):
-    """The review in short.
+    """The review in short."""
 
-    Attributes:
-        quarter: which.
-        usd_at_most: US dollars of all runs.
-        gpu_hours_at_most: their GPU hours.
-        releases: how many were released and kept.
-        priced: whether a price of +0.01 faithfulness can be said; if not, `usd_per_point` is 0.
-        usd_per_point: US dollars for +0.01 faithfulness.
-        usd_per_point_low: lower end of its 95 % interval; 0: none can be said.
-        usd_per_point_high: upper end; 0: there is none, since the gain may be none.
-        left_usd: of the ceiling of the quarter's last month; 0 without a ceiling.
-        statement: whether a dollar buys less than in the quarter before.
-        report: the review as JSON.
-        page: the same as Markdown.
-        notified: whether the webhook took it.
-        reason: why not; empty when all is well or nobody is to be told.
-    """
-
-    quarter: str
-    usd_at_most: float
-    gpu_hours_at_most: float
-    releases: int
-    priced: bool
-    usd_per_point: float
-    usd_per_point_low: float
-    usd_per_point_high: float
-    left_usd: float
-    statement: str
-    report: ArtifactRef
-    page: ArtifactRef
-    notified: bool
-    reason: str
+    quarter: str = Field(description="which")
+    usd_at_most: float = Field(description="US dollars of all runs")
+    gpu_hours_at_most: float = Field(description="their GPU hours")
+    releases: int = Field(description="how many were released and kept")
+    priced: bool = Field(description="whether a price of +0.01 faithfulness can be said; if not, `usd_per_point` is 0")
+    usd_per_point: float = Field(description="US dollars for +0.01 faithfulness")
+    usd_per_point_low: float = Field(description="lower end of its 95 % interval; 0: none can be said")
+    usd_per_point_high: float = Field(description="upper end; 0: there is none, since the gain may be none")
+    left_usd: float = Field(description="of the ceiling of the quarter's last month; 0 without a ceiling")
+    statement: str = Field(description="whether a dollar buys less than in the quarter before")
+    report: ArtifactRef = Field(description="the review as JSON")
+    page: ArtifactRef = Field(description="the same as Markdown")
+    notified: bool = Field(description="whether the webhook took it")
+    reason: str = Field(description="why not; empty when all is well or nobody is to be told")
 
 
 def run(params: Params, ctx: StepContext) -> Result:
@@ -92,7 +71,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         "left_usd": round(found.left_usd[-1], 6) if found.left_usd else 0.0,
         "statement": found.statement,
     }
-    notified, reason = tell({"event": "cost-review", "run_id": ctx.run_id, **short}, ctx.config.notify)
+    notified, reason = notify({"event": "cost-review", "run_id": ctx.run_id, **short}, ctx.config.notify)
     return Result(
         **short,
         priced=bought.usd_per_point is not None,

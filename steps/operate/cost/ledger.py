@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from steps.contract.config import CostConfig
 from steps.contract.refs import Frozen
 from steps.operate.cost.metering import PodUse
@@ -32,23 +34,14 @@ class Gain(Frozen):
 
 
 class RunCost(Frozen):
-    """One run's metered cost.
+    """One run's metered cost."""
 
-    Attributes:
-        run_id: of the run.
-        at: when it was metered, UTC.
-        workflow: its WorkflowTemplate or `ctp run`.
-        pods: what it used.
-        gain: what the gate said of its candidate; None: it had none.
-        model: the version that it pinned; empty: none.
-    """
-
-    run_id: str
-    at: datetime
-    workflow: str
-    pods: tuple[PodUse, ...]
-    gain: Gain | None = None
-    model: str = ""
+    run_id: str = Field(description="of the run")
+    at: datetime = Field(description="when it was metered, UTC")
+    workflow: str = Field(description="its WorkflowTemplate or `ctp run`")
+    pods: tuple[PodUse, ...] = Field(description="what it used")
+    gain: Gain | None = Field(default=None, description="what the gate said of its candidate; None: it had none")
+    model: str = Field(default="", description="the version that it pinned; empty: none")
 
     @property
     def usd_at_most(self) -> float:
@@ -62,19 +55,12 @@ class RunCost(Frozen):
 
 
 class Spent(Frozen):
-    """A month so far.
+    """A month so far."""
 
-    Attributes:
-        usd: metered, with upper bounds where nothing was counted.
-        gpu_hours: likewise.
-        reserved_usd: estimates of runs that have not ended.
-        reserved_gpu_hours: likewise.
-    """
-
-    usd: float = 0.0
-    gpu_hours: float = 0.0
-    reserved_usd: float = 0.0
-    reserved_gpu_hours: float = 0.0
+    usd: float = Field(default=0.0, description="metered, with upper bounds where nothing was counted")
+    gpu_hours: float = Field(default=0.0, description="likewise")
+    reserved_usd: float = Field(default=0.0, description="estimates of runs that have not ended")
+    reserved_gpu_hours: float = Field(default=0.0, description="likewise")
 
 
 def month_of(moment: datetime) -> str:

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from steps.contract.config import CostConfig
 from steps.contract.config.prices import HOUR_S
 from steps.contract.errors import DataError
@@ -35,28 +37,22 @@ GPUS_ELSEWHERE = "ctp/gpus-elsewhere"
 
 
 class PodUse(Frozen):
-    """One pod of a run, or one stage of a local one.
+    """One pod of a run, or one stage of a local one."""
 
-    Attributes:
-        id: unique within the run.
-        stage: the step; `train` also where its GPUs work for a pod that waits.
-        seconds: how long its containers ran.
-        cpu_core_s: core seconds, as requested.
-        memory_gib_s: GiB seconds, as requested.
-        gpu_s: GPU seconds.
-        usd: price at the time of metering.
-        metered: False: nobody counted, since the pod vanished or the work ran elsewhere, and every
-            number is an upper bound: from the pod's creation to its end, waiting for a node included.
-    """
-
-    id: str
-    stage: str
-    seconds: float
-    cpu_core_s: float
-    memory_gib_s: float
-    gpu_s: float
-    usd: float
-    metered: bool = True
+    id: str = Field(description="unique within the run")
+    stage: str = Field(description="the step; `train` also where its GPUs work for a pod that waits")
+    seconds: float = Field(description="how long its containers ran")
+    cpu_core_s: float = Field(description="core seconds, as requested")
+    memory_gib_s: float = Field(description="GiB seconds, as requested")
+    gpu_s: float = Field(description="GPU seconds")
+    usd: float = Field(description="price at the time of metering")
+    metered: bool = Field(
+        default=True,
+        description=(
+            "False: nobody counted, since the pod vanished or the work ran elsewhere, and every number is an upper "
+            "bound: from the pod's creation to its end, waiting for a node included"
+        ),
+    )
 
 
 def quantity(text: str | float) -> float:

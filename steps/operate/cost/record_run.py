@@ -40,7 +40,7 @@ def read_workflow(namespace: str, name: str, file: str = "") -> dict[str, Any]:
     return document
 
 
-def settle(lake: Lake, ctx: StepContext, workflow: Mapping[str, Any]) -> RunCost:
+def record_workflow(lake: Lake, ctx: StepContext, workflow: Mapping[str, Any]) -> RunCost:
     """Meter a Workflow and record its cost; repeated, it leaves the same record."""
     labels = (workflow.get("metadata") or {}).get("labels") or {}
     gain, model = verdict_of(nodes_of(workflow))

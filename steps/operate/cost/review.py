@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from datetime import date
 
+from pydantic import Field
+
 from steps.contract.config import CostConfig
 from steps.contract.errors import UsageError
 from steps.contract.refs import Frozen
@@ -24,45 +26,26 @@ POINT = 0.01
 
 
 class Bought(Frozen):
-    """Faithfulness for money. None: cannot be said.
+    """Faithfulness for money. None: cannot be said."""
 
-    Attributes:
-        releases: how many were released and kept.
-        gain: sum of their faithfulness differences, 0-1, with its 95 % interval.
-        gain_low: its lower end.
-        gain_high: its upper end.
-        usd_per_point: US dollars for +0.01; None without a gain.
-        usd_per_point_low: lower end of its interval; None where even the best case is no gain.
-        usd_per_point_high: upper end; None where the gain may be none, so that there is no bound.
-    """
-
-    releases: int
-    gain: float
-    gain_low: float
-    gain_high: float
-    usd_per_point: float | None
-    usd_per_point_low: float | None
-    usd_per_point_high: float | None
+    releases: int = Field(description="how many were released and kept")
+    gain: float = Field(description="sum of their faithfulness differences, 0-1, with its 95 % interval")
+    gain_low: float = Field(description="its lower end")
+    gain_high: float = Field(description="its upper end")
+    usd_per_point: float | None = Field(description="US dollars for +0.01; None without a gain")
+    usd_per_point_low: float | None = Field(description="lower end of its interval; None where even the best case is no gain")
+    usd_per_point_high: float | None = Field(description="upper end; None where the gain may be none, so that there is no bound")
 
 
 class Review(Frozen):
-    """One quarter.
+    """One quarter."""
 
-    Attributes:
-        quarter: as in 2026-Q2.
-        months: a bill for each of its months.
-        total: the bill of all.
-        bought: what it bought.
-        left_usd: of each month's ceiling; None: there is none.
-        statement: whether a dollar buys less than in the quarter before.
-    """
-
-    quarter: str
-    months: tuple[Bill, ...]
-    total: Bill
-    bought: Bought
-    left_usd: tuple[float, ...] | None
-    statement: str
+    quarter: str = Field(description="as in 2026-Q2")
+    months: tuple[Bill, ...] = Field(description="a bill for each of its months")
+    total: Bill = Field(description="the bill of all")
+    bought: Bought = Field(description="what it bought")
+    left_usd: tuple[float, ...] | None = Field(description="of each month's ceiling; None: there is none")
+    statement: str = Field(description="whether a dollar buys less than in the quarter before")
 
 
 def quarter_of(day: date) -> str:

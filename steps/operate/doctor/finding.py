@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from pydantic import Field
+
 from steps.contract.errors import EXIT_BUG, EXIT_OK, PipelineError, classify
 from steps.contract.refs import Frozen
 
@@ -16,19 +18,12 @@ class Skip(Exception):  # noqa: N818 - no error: the check does not apply
 
 
 class Finding(Frozen):
-    """One line of the report.
+    """One line of the report."""
 
-    Attributes:
-        area: what was looked at, as in `lake`.
-        status: skipped checks do not apply to this configuration.
-        detail: what was found; of a failure: what is wrong and the remedy.
-        exit_code: of a failure, the exit code that a step would end with.
-    """
-
-    area: str
-    status: Status
-    detail: str
-    exit_code: int = EXIT_OK
+    area: str = Field(description="what was looked at, as in `lake`")
+    status: Status = Field(description="skipped checks do not apply to this configuration")
+    detail: str = Field(description="what was found; of a failure: what is wrong and the remedy")
+    exit_code: int = Field(default=EXIT_OK, description="of a failure, the exit code that a step would end with")
 
 
 def look(area: str, check: Callable[[], str]) -> Finding:

@@ -25,17 +25,13 @@ CONSOLIDATED, TOKENIZER = "policy/weights/model/consolidated", "policy/tokenizer
 
 
 class Params(Frozen):
-    """Which training. The first four are those of `nemo-prepare`: a key that is not theirs is refused.
+    """Which training. The first four are those of `nemo-prepare`: a key that is not theirs is refused."""
 
-    Attributes:
-        key: what `nemo-prepare` named it.
-    """
-
-    dataset: ArtifactRef
-    base: ArtifactRef
-    method: Literal["dpo", "grpo"] = "dpo"
-    approved_digest: str = ""
-    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    dataset: ArtifactRef = Field(description="the curated dataset, as given to nemo-prepare")
+    base: ArtifactRef = Field(description="the base model, as given to nemo-prepare")
+    method: Literal["dpo", "grpo"] = Field(default="dpo", description="dpo or grpo, as given to nemo-prepare")
+    approved_digest: str = Field(default="", description="SHA-256 of the dataset that a person approved; empty when nobody had to")
+    key: str = Field(pattern=r"^[0-9a-f]{16}$", description="what `nemo-prepare` named it")
 
 
 def run(params: Params, ctx: StepContext) -> Result:

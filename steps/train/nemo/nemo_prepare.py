@@ -31,23 +31,17 @@ SCORER_PYTHON, SCORER_CONFIG = "/opt/ctp/bin/python", "/etc/ctp/config.yaml"
 
 
 class Result(Frozen):
-    """What a RayJob may start from.
+    """What a RayJob may start from."""
 
-    Attributes:
-        key: names the training; the same inputs and settings have the same, and go on from its checkpoints.
-        needed: `no` when the candidate exists already, so that no GPU is asked for.
-        steps: optimizer steps that the training must reach.
-        rows: training rows.
-        validation_rows: rows that are held out.
-        skipped_too_long: rows left out because they exceed `train.nemo.max_length_tokens`.
-    """
-
-    key: str = Field(pattern=r"^[0-9a-f]{16}$")
-    needed: Literal["yes", "no"]
-    steps: int = Field(ge=1)
-    rows: int
-    validation_rows: int
-    skipped_too_long: int
+    key: str = Field(
+        pattern=r"^[0-9a-f]{16}$",
+        description="names the training; the same inputs and settings have the same, and go on from its checkpoints",
+    )
+    needed: Literal["yes", "no"] = Field(description="`no` when the candidate exists already, so that no GPU is asked for")
+    steps: int = Field(ge=1, description="optimizer steps that the training must reach")
+    rows: int = Field(description="training rows")
+    validation_rows: int = Field(description="rows that are held out")
+    skipped_too_long: int = Field(description="rows left out because they exceed `train.nemo.max_length_tokens`")
 
 
 def nemo_key(params: Params, ctx: StepContext) -> str:

@@ -66,10 +66,10 @@ def test_operators_commands_answer(tmp_path):
         return subprocess.run([sys.executable, "-m", "steps.cli.main", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
     hashed = ctp("erase", "--user", "someone", "--hash-only", "--workdir", str(tmp_path))
-    erased = ctp("erase", "--user", "someone", "--workdir", str(tmp_path))
+    erased = ctp("erase", "--user", "someone", "--workdir", str(tmp_path), "--json")
     assert json.loads(erased.stdout)["user_hash"] == hashed.stdout.strip()
     assert "someone" not in erased.stdout + erased.stderr
     rejected = ctp("step", "reject", "--stage=approve-train", "--by=Ada", "--reason=no", "--workdir", str(tmp_path))
     assert (rejected.returncode, "rejected at approve-train by Ada: no" in rejected.stderr) == (65, True)
     shown = ctp("--help").stdout
-    assert all(f"  {command}  " in shown for command in ("erase", "rollback", "lineage"))
+    assert all(f"  {command} " in shown for command in ("erase", "rollback", "lineage"))

@@ -89,7 +89,7 @@ def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, loading, mo
     with servers.model_urls({"champion": model, "candidate": model}, {"champion": "", "candidate": given}, ctx) as urls:
         assert urls == {"champion": "http://127.0.0.1:1", "candidate": given}
     words = commands[0][commands[0].index("serve") + 2 :]
-    parsed = get_command(app).commands["serve"].commands["model"].make_context("model", words).params
+    parsed = get_command(app).get_command(None, "serve").commands["model"].make_context("model", words).params
     assert parsed["model"] == model.local_path()
     assert (parsed["served_model_name"], parsed["model_version"], parsed["spans_dir"]) == ("agent-model", "champion", None)
 

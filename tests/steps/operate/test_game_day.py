@@ -90,14 +90,14 @@ def test_it_begins_at_rest_only(ctx, api):
 def test_the_command(ctx, cluster):
     from typer import Typer
 
-    from steps.operate.game_day import main
+    from steps.cli.game_day import game_day
 
     app = Typer()
-    app.command()(main)
+    app.command()(game_day)
     config = ctx.workdir / "config.yaml"
     config.write_text(json.dumps({"model_name": ctx.config.model_name, "registry": {"tracking_uri": ctx.config.registry.tracking_uri}}))
     common = [f"--config={config}", f"--workdir={ctx.workdir}", "--approved-by=Ada", "--reconcile"]
-    assert "which model is bad" in CliRunner().invoke(app, common).stderr
+    assert "which model is bad" in str(CliRunner().invoke(app, common).exception)
     artifact = model_uri(clients.registry(ctx.config, ctx.workdir), current_pin(ctx).ref).model_copy(update={"sha256": "c" * 64})
     done = CliRunner().invoke(app, [*common, f"--artifact={artifact}"])
     assert done.exit_code == 0, done.output

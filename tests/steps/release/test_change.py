@@ -6,7 +6,7 @@ import pytest
 
 from steps.contract.errors import ConfigError, DataError
 from steps.contract.refs import ArtifactRef, ModelRef
-from steps.release.change import current, current_pin, release, revert, withdraw
+from steps.release.change import current, current_pin, withdraw
 from steps.release.release import Params, run
 from steps.store import git_branch as gitrepo
 from steps.store.git_branch import Branch
@@ -58,55 +58,6 @@ def test_expected_current_is_compare_and_set(make_ctx, bare, git):
 def test_a_release_names_its_approver(make_ctx, bare, name):
     with pytest.raises(DataError, match="approved_by"):
         run(params(approved_by=name), make_ctx(bare))
-
-
-def test_revert_restores_the_previous_pin_once(make_ctx, bare, git):
-    ctx = make_ctx(bare)
-    run(params(1), ctx)
-    text = git(bare, "show", f"main:{PATH}")
-    bad = run(params(2), ctx)
-    undone = revert(ctx, bad.commit, reason="canary\nlost", approved_by="Ada")
-    again = revert(ctx, bad.commit, reason="canary lost", approved_by="Ada")
-    assert git(bare, "show", f"main:{PATH}") == text
-    assert undone.changed and undone.previous_commit == bad.commit and undone.previous_version == 2
-    assert not again.changed and again.commit == undone.commit
-    assert f"Reverts: {bad.commit}" in git(bare, "log", "-1", "--format=%B", "main")
-
-
-def test_revert_of_the_first_release_pins_nothing(make_ctx, bare):
-    ctx = make_ctx(bare)
-    first = run(params(1), ctx)
-    assert revert(ctx, first.commit, reason="no", approved_by="Ada").changed
-    assert current_pin(ctx).ref is None
-
-
-def test_revert_keeps_newer_changes_of_other_files_and_comments(make_ctx, bare, worktree, git):
-    ctx = make_ctx(bare)
-    bad = run(params(1), ctx)
-    git(worktree, "pull", "-q", str(bare), "main")
-    (worktree / PATH).write_text((worktree / PATH).read_text() + "# later remark\n")
-    (worktree / "README.md").write_text("newer\n")
-    git(worktree, "commit", "-q", "-am", "edit")
-    git(worktree, "push", "-q", str(bare), "main")
-    revert(ctx, bad.commit, reason="no", approved_by="Ada")
-    assert git(bare, "show", f"main:{PATH}").endswith("# later remark")
-    assert git(bare, "show", "main:README.md") == "newer"
-    assert current_pin(ctx).ref is None
-
-
-def test_revert_refuses_when_something_newer_is_released(make_ctx, bare):
-    ctx = make_ctx(bare)
-    run(params(1), ctx)
-    old = run(params(2), ctx)
-    run(params(3), ctx)
-    with pytest.raises(DataError, match="found agent-model@3"):
-        revert(ctx, old.commit, reason="no", approved_by="Ada")
-
-
-@pytest.mark.parametrize("commit", ["0" * 40, "main", "nonsense", "--help"])
-def test_revert_refuses_what_is_no_release(make_ctx, bare, commit):
-    with pytest.raises(DataError, match="commit"):
-        revert(make_ctx(bare), commit, reason="no", approved_by="Ada")
 
 
 def test_without_a_repository_one_is_made_in_the_work_folder(make_ctx, git):
@@ -163,7 +114,7 @@ def test_two_releases_at_once_are_both_serialised(make_ctx, bare, git):
 
     def work(version):
         try:
-            release(params(version), ctx)
+            run(params(version), ctx)
         except Exception as error:
             errors.append(error)
 
@@ -209,31 +160,6 @@ def edited(git, bare, worktree, word, **files):
 
 def agent(ctx):
     return current(ctx)[1]
-
-
-def test_release_and_revert_move_pin_and_manifest_together_and_the_version_only_grows(make_ctx, bare, worktree, git):
-    ctx = make_ctx(bare)
-    run(params(1), ctx)
-    edited(git, bare, worktree, "prompt", agent=lambda text: text.replace('"v1"', '"v2"').replace("tools: []", "tools: [search@1]"))
-    bad = run(params(2), ctx)
-    revert(ctx, bad.commit, reason="no", approved_by="Ada")
-    found = agent(ctx)
-    assert (found.version, found.model_version, found.prompt_version, found.tools) == (3, 1, "v2", ("search@1",))
-    for commit in git(bare, "log", "--format=%H", "--grep=Agent-Version", "main").split():
-        pin, manifest = (git(bare, "show", f"{commit}:{path}") for path in (PATH, AGENT))
-        assert manifest.split("model_version: ")[1].split()[0] == pin.split("version: ")[1].split()[0]
-
-
-def test_forward_refuses_a_manifest_that_disagrees_and_the_way_back_puts_it_right(make_ctx, bare, worktree, git):
-    ctx = make_ctx(bare)
-    run(params(1), ctx)
-    bad = run(params(2), ctx)
-    edited(git, bare, worktree, "typo", agent=lambda text: text.replace("model_version: 2", "model_version: 7"))
-    for again in (2, 3):
-        with pytest.raises(DataError, match="expected agent-model@2, which is pinned, found agent-model@7"):
-            run(params(again), ctx)
-    assert revert(ctx, bad.commit, reason="no", approved_by="Ada").changed
-    assert (current_pin(ctx).version, agent(ctx).model_version) == (1, 1)
 
 
 def test_an_older_repository_gets_its_manifest_with_the_next_release(make_ctx, bare, worktree, git):

@@ -7,7 +7,7 @@ import pytest
 from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
 from steps.operate.cost.ledger import Gain, run_costs
-from steps.operate.cost.record_run import settle, verdict_of
+from steps.operate.cost.record_run import record_workflow, verdict_of
 from steps.store.lake import open_lake
 
 from .workflow_object import METRICS, pod, released, workflow
@@ -17,7 +17,7 @@ def test_a_release_is_recorded_once_with_what_the_gate_measured(tmp_path):
     ctx = StepContext(PipelineConfig(), "uid-1", tmp_path)
     with open_lake(ctx.config, tmp_path) as lake:
         for _ in range(2):
-            settle(lake, ctx, workflow(released()))
+            record_workflow(lake, ctx, workflow(released()))
         (found,) = run_costs(lake)
     assert (found.run_id, found.workflow, found.model) == ("uid-1", "continuous-training", "agent-model@2")
     assert found.gain == Gain(phase="Successful", delta=0.04, low=0.02, high=0.06)

@@ -8,8 +8,9 @@ from steps.contract.catalog import find_step
 from steps.contract.errors import AccessError, DataError, TransientError
 from steps.contract.runtime import run_step
 from steps.registry.lineage import describe
-from steps.release.agreement import decide
+from steps.release import reconcile as reconcile_step
 from steps.release.change import current, current_pin
+from steps.release.reconcile import decide
 from steps.release.rollout_status import Seen
 from steps.store import registry as clients
 from steps.store.aliases import ABORTED, CANDIDATE, abort, by_alias, promote
@@ -37,12 +38,10 @@ def test_a_failed_canary_is_reverted_and_aborted_once(ctx, document):
 
 
 def test_killed_between_revert_and_abort_is_finished_by_the_next_run(ctx, monkeypatch):
-    from steps.release import agreement
-
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(agreement, "_abort", killed)
+    monkeypatch.setattr(reconcile_step, "_abort", killed)
     with pytest.raises(KeyboardInterrupt):
         reconcile(ctx, rollout("Degraded"))
     monkeypatch.undo()
@@ -178,17 +177,16 @@ def test_a_healthy_pin_that_a_person_committed_alone_gets_its_manifest(ctx, git)
 
 
 def test_an_alias_moved_under_us_is_said(ctx, monkeypatch):
-    from steps.release import agreement
     from steps.store import aliases as alias
 
-    whole = agreement._promote
+    whole = reconcile_step._promote
 
     def overtaken(client, name, version, before):
         other = client.create_version(name, "file:///m/3", {"ctp.uri": "file:///m/3", "ctp.gate-phase": "Successful"}, "card")
         promote(client, name, other, 1)
         whole(client, name, version, before)
 
-    monkeypatch.setattr(agreement, "_promote", overtaken)
+    monkeypatch.setattr(reconcile_step, "_promote", overtaken)
     with pytest.raises(DataError, match="champion expected version 1, found version 3"):
         reconcile(ctx, rollout("Healthy"))
     assert alias.champion(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name).version == 3

@@ -1,46 +1,73 @@
-"""What people see in the terminal: step help, status, the report's key figures."""
+"""`ctp status`, `report`, `config`, `lineage` and `cost`: what there is, printed and never changed."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from steps.cli.options import DEFAULT_WORKDIR, LAPTOP, ConfigOption, JsonOption, SetOption, WorkdirOption, emit, load_settings, show
+from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
 from steps.contract.pipeline import RECONCILE
-
-if TYPE_CHECKING:
-    from steps.contract.config import PipelineConfig
-
-
-def list_steps() -> None:
-    """Print every step with its summary."""
-    from steps.contract.catalog import ALL_STEPS
-
-    typer.echo("Steps (ctp step NAME --help shows the parameters):")
-    for spec in ALL_STEPS:
-        typer.echo(f"  {spec.name:<16}{spec.summary}")
+from steps.laptop.report.record import read_report
+from steps.laptop.state import RunStore
+from steps.laptop.summary import print_summary
+from steps.operate.cost.command import print_bill, read_bill
+from steps.operate.status import overview
+from steps.registry.lineage import describe
 
 
-def describe_step(name: str) -> None:
-    """Print a step's parameters and results."""
-    from steps.contract.catalog import find_step
-
-    spec = find_step(name)
-    params, result, _ = spec.load()
-    typer.echo(f"ctp step {spec.name}: {spec.summary}\n")
-    for title, model in (("Parameters", params), ("Results", result)):
-        typer.echo(f"{title}:")
-        for key, field in model.model_fields.items():
-            shown = f"--{key.replace('_', '-')}" if title == "Parameters" else key
-            need = " (required)" if title == "Parameters" and field.is_required() else ""
-            typer.echo(f"  {shown:<24}{_type_name(field.annotation)}{need}  {field.description or ''}".rstrip())
+def status(
+    workdir: WorkdirOption = DEFAULT_WORKDIR, config: ConfigOption = None, overrides: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Show runs, tables, champion, candidate and released model."""
+    show_status(load_settings(config, overrides, LAPTOP), workdir.resolve(), as_json=as_json)
 
 
-def _type_name(annotation: Any) -> str:
-    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "").replace("steps.contract.refs.", "")
+def report(
+    run_id: Annotated[str, typer.Argument(help="Run to show; default: the newest.")] = "",
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Print where the HTML report of a run lies, and its key figures."""
+    show_report(workdir.resolve(), run_id, as_json=as_json)
+
+
+def show_config(config: ConfigOption = None, overrides: SetOption = None, as_json: JsonOption = False) -> None:
+    """Print every effective configuration value."""
+    show(load_settings(config, overrides).model_dump(mode="json"), as_json=as_json)
+
+
+def lineage(
+    model: Annotated[str, typer.Argument(help="MODEL or MODEL@VERSION; without a version: the champion.")],
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a registered model was made of."""
+    show(describe(load_settings(config, overrides, LAPTOP), workdir.resolve(), model), as_json=as_json)
+
+
+def cost(
+    run_id: Annotated[str, typer.Option("--run", help="Bill of this run; default: the month's.", show_default=False)] = "",
+    month: Annotated[str, typer.Option(help="Bill of this UTC month, as in 2026-05; default: this month.", show_default=False)] = "",
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a run or a month has cost, by stage, and what is left of the budget."""
+    found, spent = read_bill(load_settings(config, overrides, LAPTOP), workdir.resolve(), run_id=run_id, month=month)
+    if as_json:
+        emit(found.model_dump(mode="json") | {"month": spent.model_dump(mode="json")})
+        return
+    print_bill(Console(), found, spent)
 
 
 def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None:
@@ -49,9 +76,6 @@ def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None
     Raises:
         DataError: there is neither a run nor a lake.
     """
-    from steps.laptop.state import RunStore
-    from steps.operate.status import overview
-
     store = RunStore(workdir)
     runs = [store.load(run_id) for run_id in store.ids()]
     elsewhere = config.lake.catalog != "sql" or config.lake.uri
@@ -73,9 +97,6 @@ def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None
     if as_json:
         typer.echo(json.dumps({"runs": rows, **found}, ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(title=f"Runs in {workdir}", title_justify="left")
     for column in ("run", "outcome", "method", "seed", "last stage", "champion"):
         table.add_column(column)
@@ -97,8 +118,6 @@ def show_report(workdir: Path, run_id: str, *, as_json: bool) -> None:
     Raises:
         DataError: the run does not exist or has not ended.
     """
-    from steps.laptop.state import RunStore
-
     store = RunStore(workdir)
     finished = [known for known in store.ids() if (store.path(known) / "report.json").exists()]
     chosen = run_id or (finished[-1] if finished else "")
@@ -109,9 +128,4 @@ def show_report(workdir: Path, run_id: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(text)
         return
-    from rich.console import Console
-
-    from steps.laptop.report.record import read_report
-    from steps.laptop.summary import print_summary
-
     print_summary(Console(), read_report(path), path.with_suffix(".html"))

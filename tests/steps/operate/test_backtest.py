@@ -14,7 +14,7 @@ from steps.contract.errors import ConfigError, UsageError
 from steps.contract.files import canonical_json, sha256_text
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
-from steps.operate.comparison import spearman
+from steps.operate.backtest import rank_correlation
 from steps.store.lake import open_lake
 
 from ...fan_out import label
@@ -127,8 +127,8 @@ def test_text_is_no_policy(ctx):
 
 
 def test_rank_correlation():
-    assert spearman([1, 2, 3], [10, 20, 30]) == 1.0
-    assert spearman([1, 2, 3], [3, 2, 1]) == -1.0
-    assert spearman([1, 1, 2], [1, 2, 2]) == pytest.approx(0.5)
-    assert spearman([1, 1], [1, 2]) is None
-    assert spearman([], []) is None
+    assert rank_correlation([1, 2, 3], [10, 20, 30]) == 1.0
+    assert rank_correlation([1, 2, 3], [3, 2, 1]) == -1.0
+    assert rank_correlation([1, 1, 2], [1, 2, 2]) == pytest.approx(0.5)
+    assert rank_correlation([1, 1], [1, 2]) is None
+    assert rank_correlation([], []) is None
