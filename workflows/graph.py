@@ -17,7 +17,7 @@ from hera.workflows import models as m
 from steps.contract.catalog import find_step
 from steps.contract.nodes import Approval, Case, Choice, Condition, FanOut, Node, Shown, Step, Wait
 from workflows.environment import Environment
-from workflows.rayjob_wait import SUBMIT, WAIT, rayjob_templates
+from workflows.rayjob_wait import GPUS, SUBMIT, WAIT, rayjob_templates
 from workflows.templates import ANSWERS, approval_template, input_param, kebab, step_template, task_output
 
 
@@ -173,7 +173,7 @@ class Graph:
         self.templates.add(*rayjob_templates(self.templates.env, node.account, tuple(node.inputs)))
         self._task(SUBMIT_TASK, SUBMIT, depends, guards, node.inputs)
         ended = " || ".join(f"{SUBMIT_TASK}.{state}" for state in ("Succeeded", "Failed", "Errored"))
-        self._task(WAIT_TASK, WAIT, ended, (), {})
+        self._task(WAIT_TASK, WAIT, ended, (), {GPUS: node.gpus})
         # What is skipped leaves its result behind from an earlier run: what needs it goes on.
         self._guards[node.name] = ()
 

@@ -21,6 +21,8 @@ NAME = "ctp-{{workflow.uid}}"
 PYTHON = "/opt/nemo_rl_venv/bin/python"
 FOLDER = f"{resources.WORKDIR}/nemo"
 GPU, EFA = "nvidia.com/gpu", "vpc.amazonaws.com/efa"
+# Inputs of the template that the text stands in.
+KEY, NODES, GPUS_PER_NODE = input_param("key"), input_param("nodes"), input_param("gpus_per_node")
 NAME_LABEL = "app.kubernetes.io/name"
 SHM = "/dev/shm"  # noqa: S108
 # Ray's own range overlaps the ports that NeMo-RL gives to vLLM (11001-15000) and to its rendezvous (25000-28000).
@@ -31,7 +33,9 @@ def manifest(env: Environment, account: str) -> str:
     """The RayJob as text, with Argo's variables in it.
 
     The only variable in `entrypoint`, which Ray gives to a shell, is the key: 16 hex digits that
-    `nemo-prepare` made. `suspend` is left out, since Kueue sets it when the object is created.
+    `nemo-prepare` made. It read nodes and GPUs from the cluster's configuration when it wrote the
+    training's, so that both are of one size. `suspend` is left out, since Kueue sets it when the
+    object is created.
     """
     nemo = env.workflows.nemo
     queue = {"kueue.x-k8s.io/queue-name": nemo.queue}
@@ -42,7 +46,7 @@ def manifest(env: Environment, account: str) -> str:
         "kind": "RayJob",
         "metadata": {"name": NAME, "namespace": env.workflows.namespace, "labels": labels(account) | queue},
         "spec": {
-            "entrypoint": f"{PYTHON} -u -m steps.train.nemo.launch {FOLDER}/{input_param('key')}",
+            "entrypoint": f"{PYTHON} -u -m steps.train.nemo.launch {FOLDER}/{KEY}",
             # A submitter's pod would stand outside of what Kueue admits together.
             "submissionMode": "HTTPMode",
             "shutdownAfterJobFinishes": True,
@@ -54,7 +58,10 @@ def manifest(env: Environment, account: str) -> str:
             "rayClusterSpec": _cluster(env, account),
         },
     }
-    return str(yaml.safe_dump(body, sort_keys=False, width=10_000))
+    text = str(yaml.safe_dump(body, sort_keys=False, width=10_000))
+    # Argo puts values into the text: in quotation marks this one would not be a number. Its validation knows the form
+    # (SubstituteResourceManifestExpressions in workflow/validate/validate.go of v4.1.2).
+    return text.replace(f"'{NODES}'", NODES)
 
 
 def reference(env: Environment) -> str:
@@ -64,26 +71,26 @@ def reference(env: Environment) -> str:
 
 
 def _cluster(env: Environment, account: str) -> dict[str, Any]:
-    sizes, nemo = env.pipeline.train.nemo, env.workflows.nemo
+    nemo = env.workflows.nemo
     workers = {
         "groupName": "gpu",
-        "replicas": sizes.nodes,
-        "minReplicas": sizes.nodes,
-        "maxReplicas": sizes.nodes,
-        "rayStartParams": {"num-gpus": str(sizes.gpus_per_node), **WORKER_PORTS},
-        "template": _pod(env, account, nemo.worker, "gpu", sizes.gpus_per_node),
+        "replicas": NODES,
+        "minReplicas": NODES,
+        "maxReplicas": NODES,
+        "rayStartParams": {"num-gpus": GPUS_PER_NODE, **WORKER_PORTS},
+        "template": _pod(env, account, nemo.worker, "gpu", GPUS_PER_NODE),
     }
     # no-monitor: without an autoscaler to serve, Ray's monitor would take workers for superfluous.
     start = {"dashboard-host": "0.0.0.0", "num-gpus": "0", "no-monitor": "true", **WORKER_PORTS}  # noqa: S104
     return {
         "rayVersion": nemo.ray_version,
         "enableInTreeAutoscaling": False,
-        "headGroupSpec": {"rayStartParams": start, "template": _pod(env, account, nemo.head, "head", 0)},
+        "headGroupSpec": {"rayStartParams": start, "template": _pod(env, account, nemo.head, "head", "")},
         "workerGroupSpecs": [workers],
     }
 
 
-def _pod(env: Environment, account: str, node: RayNode, role: str, gpus: int) -> dict[str, Any]:
+def _pod(env: Environment, account: str, node: RayNode, role: str, gpus: str) -> dict[str, Any]:
     """A pod template. KubeRay copies the container's security context to the init container that it adds."""
     nemo = env.workflows.nemo
     spec: dict[str, Any] = {
@@ -112,11 +119,11 @@ def _pod(env: Environment, account: str, node: RayNode, role: str, gpus: int) ->
     }
 
 
-def _container(env: Environment, node: RayNode, role: str, gpus: int) -> dict[str, Any]:
+def _container(env: Environment, node: RayNode, role: str, gpus: str) -> dict[str, Any]:
     nemo = env.workflows.nemo
     amounts = {"cpu": node.cpu, "memory": node.memory}
     if gpus:
-        amounts[GPU] = str(gpus)
+        amounts[GPU] = gpus
         if nemo.efa:
             amounts[EFA] = str(nemo.efa)
     # vLLM's workers rewrite files of their own package when they start (NeMo-RL, models/generation/vllm/patches.py),

@@ -13,14 +13,14 @@ from typing import Any
 from hera.workflows import Parameter, Resource, RetryStrategy
 from hera.workflows import models as m
 
-from steps.operate.cost.estimates import train_gpus
 from steps.operate.cost.metering import GPUS_ELSEWHERE
 from workflows import resources
 from workflows.environment import Environment
 from workflows.rayjob import manifest, reference
-from workflows.templates import gauge, kebab, labels
+from workflows.templates import gauge, input_param, kebab, labels
 
 SUBMIT, WAIT, DELETE = "rayjob-submit", "rayjob-wait", "rayjob-delete"
+GPUS = "gpus"
 # What starts and watches RayJobs.
 ACCOUNT = "launch"
 DONE = "status.jobStatus == SUCCEEDED"
@@ -30,7 +30,10 @@ LONGEST_S = 7 * 86400
 
 
 def rayjob_templates(env: Environment, account: str, inputs: tuple[str, ...]) -> list[Resource]:
-    """What creates the RayJob, whose pods run under `account`, out of `inputs`, and what waits for its end."""
+    """What creates the RayJob, whose pods run under `account`, out of `inputs`, and what waits for its end.
+
+    What waits is given the number of GPUs that work meanwhile: their cost is metered by the time of its pod.
+    """
     submit = Resource(
         **_resource(env, SUBMIT, 600),
         inputs=[Parameter(name=kebab(name)) for name in inputs],
@@ -43,13 +46,13 @@ def rayjob_templates(env: Environment, account: str, inputs: tuple[str, ...]) ->
     deadline = min(LONGEST_S, nemo.attempts * (nemo.deadline_s + nemo.pending_s) + 86400)
     wait = Resource(
         **_resource(env, WAIT, deadline),
+        inputs=[Parameter(name=GPUS)],
         action="get",
         manifest=reference(env),
         success_condition=DONE,
         failure_condition=FAILED,
         retry_strategy=_wait_again(),
-        # What the GPUs of the RayCluster cost is metered by the time that this pod waits for them.
-        annotations={GPUS_ELSEWHERE: str(train_gpus(env.pipeline, "nemo-rl"))},
+        annotations={GPUS_ELSEWHERE: input_param(GPUS)},
     )
     return [submit, wait]
 

@@ -131,7 +131,7 @@ STEPS: tuple[StepSpec, ...] = (
         "write data files and configuration of a NeMo-RL training",
         account="train",
         compute="nemo",
-        outputs=("key", "needed", "steps", "rows"),
+        outputs=("key", "needed", "nodes", "gpus_per_node", "gpus", "steps", "rows"),
         rows="rows",
         model_image=True,
     ),

@@ -187,10 +187,12 @@ class Wait(Node):
         waits_for: the kind of object that works.
         inputs: what it is made of -> source.
         account: the service account that it works under; empty: its own.
+        gpus: source of the number of GPUs that work while the run waits; empty: none.
     """
 
     waits_for: Literal["Rollout", "RayJob"]
     account: str = ""
+    gpus: str = ""
     inputs: Mapping[str, str] = field(default_factory=bind)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -48,7 +49,8 @@ def test_where_there_are_no_nodes_there_are_no_rights():
 def test_pods_of_a_training_reach_each_other_and_the_judge_only(environment):
     policy = named(environment)["NetworkPolicy", "ray-pods"]["spec"]
     selector = policy["podSelector"]["matchLabels"]
-    job = yaml.safe_load(submit(environment)["resource"]["manifest"])
+    # What is no text, like the number of nodes, stands there unquoted.
+    job = yaml.safe_load(re.sub(r"\{\{[^{}]+\}\}", "1", submit(environment)["resource"]["manifest"]))
     cluster = job["spec"]["rayClusterSpec"]
     for template in (cluster["headGroupSpec"]["template"], cluster["workerGroupSpecs"][0]["template"]):
         # KubeRay adds the label of a Ray node.

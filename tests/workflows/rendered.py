@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,11 @@ def references(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from references(item)
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A text with Argo's references replaced, as its controller does before anything else reads it."""
+    return re.sub(r"\{\{([^{}]+)\}\}", lambda match: values[match[1]], text)
 
 
 def shared_crds() -> Path | None:

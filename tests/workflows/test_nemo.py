@@ -14,12 +14,13 @@ import yaml
 
 from steps.contract.catalog import find_step
 from steps.contract.errors import ConfigError
+from steps.operate.cost.metering import GPUS_ELSEWHERE
 from workflows.environment import load_environment
 from workflows.rayjob import EFA, GPU, PYTHON
 from workflows.rayjob_wait import DELETE, SUBMIT, WAIT
 
 from . import dag
-from .rendered import ROOT, environment_of, parameters, references, shared_crds, tasks, templates, workflow_templates
+from .rendered import ROOT, environment_of, filled, parameters, references, shared_crds, tasks, templates, workflow_templates
 from .test_release import PHASES, decide
 
 OFFERED = ("staging", "production")
@@ -180,7 +181,7 @@ def test_resource_templates(environment, workflow):
     assert wait["resource"]["successCondition"] == "status.jobStatus == SUCCEEDED"
     assert wait["resource"]["failureCondition"] == "status.jobDeploymentStatus in (Failed, ValidationFailed),status.jobStatus == STOPPED"
     assert "FAILED" not in wait["resource"]["failureCondition"], "another attempt of the RayJob may follow"
-    named = [yaml.safe_load(template["resource"]["manifest"]) for template in found.values()]
+    named = [yaml.safe_load(filled(template["resource"]["manifest"], values_of(environment))) for template in found.values()]
     assert len({(item["apiVersion"], item["kind"], item["metadata"]["name"], item["metadata"]["namespace"]) for item in named}) == 1
     assert "retries" not in named[0]["metadata"]["name"]
 
@@ -209,9 +210,15 @@ def test_a_training_does_not_outlive_its_workflow(environment, workflow):
 
 
 def rayjob(environment, workflow="continuous-training"):
-    text = templates(environment, workflow)[SUBMIT]["resource"]["manifest"]
-    values = {"workflow.uid": UID, "workflow.parameters.config": "ctp-config", "inputs.parameters.key": KEY}
-    return yaml.safe_load(re.sub(r"\{\{([^{}]+)\}\}", lambda match: values[match[1]], text))
+    return yaml.safe_load(filled(templates(environment, workflow)[SUBMIT]["resource"]["manifest"], values_of(environment)))
+
+
+def values_of(environment):
+    """What Argo puts into the text where the configuration is an environment's."""
+    sizes = environment_of(environment).pipeline.train.nemo
+    inputs = {"key": KEY, "nodes": sizes.nodes, "gpus-per-node": sizes.gpus_per_node}
+    values = {"workflow.uid": UID, "workflow.parameters.config": "ctp-config"}
+    return values | {f"inputs.parameters.{name}": str(value) for name, value in inputs.items()}
 
 
 def pods(job):
@@ -246,6 +253,7 @@ def test_what_kuberay_and_kueue_demand(environment):
     (group,) = cluster["workerGroupSpecs"]
     sizes = environment_of(environment).pipeline.train.nemo
     assert group["replicas"] == group["minReplicas"] == group["maxReplicas"] == sizes.nodes
+    assert isinstance(group["replicas"], int), "the API server takes no text for a number"
     assert group["rayStartParams"]["num-gpus"] == str(sizes.gpus_per_node)
     head = cluster["headGroupSpec"]["rayStartParams"]
     assert head["num-gpus"] == "0" and head["no-monitor"] == "true"
@@ -257,7 +265,7 @@ def test_what_kuberay_and_kueue_demand(environment):
 @pytest.mark.parametrize("environment", OFFERED)
 def test_what_reaches_rays_shell_is_ours(environment):
     text = templates(environment, "continuous-training")[SUBMIT]["resource"]["manifest"]
-    entrypoint = yaml.safe_load(text)["spec"]["entrypoint"]
+    (entrypoint,) = re.findall("entrypoint: (.*)", text)
     assert set(references(entrypoint)) == {"inputs.parameters.key"}
     field = find_step("nemo-prepare").load()[1].model_fields["key"]
     assert field.metadata[0].pattern == "^[0-9a-f]{16}$"
@@ -265,7 +273,7 @@ def test_what_reaches_rays_shell_is_ours(environment):
     assert given == "{{tasks.prepare.outputs.parameters.key}}"
     assert rayjob(environment)["spec"]["entrypoint"] == f"{PYTHON} -u -m steps.train.nemo.launch /data/ctp/nemo/{KEY}"
     enumerated = parameters(workflow_templates(environment)["continuous-training"]["spec"], "arguments")["config"]["enum"]
-    assert set(references(text)) == {"workflow.uid", "workflow.parameters.config", "inputs.parameters.key"} and enumerated
+    assert set(references(text)) == values_of(environment).keys() and enumerated
 
 
 @pytest.mark.parametrize("environment", OFFERED)
@@ -358,3 +366,17 @@ def test_values_that_cannot_be_meant(tmp_path, pipeline, workflows, said):
     (folder / "values.yaml").write_text(f"pipeline: {pipeline}\nworkflows:\n  image: ghcr.io/a/b:1{given}\n")
     with pytest.raises(ConfigError, match=re.escape(said)):
         load_environment("here", tmp_path)
+
+
+@BOTH
+def test_its_size_is_what_the_configuration_said_when_the_training_was_prepared(environment, workflow):
+    given = {
+        name: {key: item["value"] for key, item in parameters(task, "arguments").items()}
+        for name, task in tasks(templates(environment, workflow)[NEMO_DAG]).items()
+    }
+    prepared = "{{{{tasks.prepare.outputs.parameters.{}}}}}"
+    assert given["submit"] == {name: prepared.format(name) for name in ("key", "nodes", "gpus-per-node")}
+    assert given["wait"] == {"gpus": prepared.format("gpus")}
+    metadata = templates(environment, workflow)[WAIT]["metadata"]
+    assert metadata["annotations"] == {GPUS_ELSEWHERE: "{{inputs.parameters.gpus}}"}
+    assert set(find_step("nemo-prepare").load()[1].model_fields) >= {"nodes", "gpus_per_node", "gpus"}

@@ -70,7 +70,7 @@ def test_every_template_reads_its_own_inputs_and_metrics(environment, workflow):
                 ).groups()
                 assert name in parameters(templates(environment, workflow)[tasks(template)[origin]["template"]], "outputs")
             continue
-        read = {tag for tag in references([template.get(kind, {}) for kind in ("container", "resource")]) if tag not in GLOBAL}
+        read = {tag for tag in references([template.get(kind, {}) for kind in ("container", "resource", "metadata")]) if tag not in GLOBAL}
         if "resource" in template:
             read.discard("workflow.parameters.config")
         assert read <= {f"inputs.parameters.{name}" for name in inputs}, template["name"]

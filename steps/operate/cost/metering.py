@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -32,8 +33,10 @@ ARGO_MEMORY_GIB = 100 / 1024
 _UNITS = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 # The pod that meters is still running.
 METERING_STEP = "record-outcome"
-# Annotation of a template whose pod only waits: so many GPUs work elsewhere meanwhile, as in a RayCluster.
+# Annotation of a template whose pod only waits: so many GPUs work elsewhere meanwhile, as in a RayCluster. A number,
+# or the reference to the input of the node that is one: templates are stored as they were written.
 GPUS_ELSEWHERE = "ctp/gpus-elsewhere"
+_INPUT = re.compile(r"\{\{inputs\.parameters\.([\w-]+)\}\}")
 
 
 class PodUse(Frozen):
@@ -69,17 +72,28 @@ def quantity(text: str | float) -> float:
         raise DataError(f"{said!r} is no Kubernetes quantity, as in 250m or 8Gi") from None
 
 
-def requests_of(template: Mapping[str, Any]) -> tuple[float, float, float]:
+def requests_of(template: Mapping[str, Any], elsewhere: float = 0) -> tuple[float, float, float]:
     """Cores, GiB and GPUs that a template's container asks for, or the GPUs that work elsewhere for it."""
-    elsewhere = gpus_elsewhere(template)
     asked = {**((template.get("container") or {}).get("resources") or {}).get("limits", {})}
     asked |= ((template.get("container") or {}).get("resources") or {}).get("requests", {})
     return quantity(asked.get("cpu", "100m")), quantity(asked.get("memory", "100Mi")) / 2**30, elsewhere or quantity(asked.get(GPU, 0))
 
 
-def gpus_elsewhere(template: Mapping[str, Any]) -> float:
-    """GPUs that work while this template's pod waits."""
-    return float(((template.get("metadata") or {}).get("annotations") or {}).get(GPUS_ELSEWHERE, 0))
+def gpus_elsewhere(template: Mapping[str, Any], node: Mapping[str, Any]) -> float:
+    """GPUs that work while this node's pod waits.
+
+    Raises:
+        DataError: the template says so by an input that the node lacks, or that is no number.
+    """
+    text = str(((template.get("metadata") or {}).get("annotations") or {}).get(GPUS_ELSEWHERE, 0))
+    if reference := _INPUT.fullmatch(text):
+        inputs = {item["name"]: str(item.get("value", "")) for item in (node.get("inputs") or {}).get("parameters", [])}
+        text = inputs.get(reference[1], "")
+    try:
+        return float(text)
+    except ValueError:
+        name = node.get("displayName", "")
+        raise DataError(f"node {name}: {GPUS_ELSEWHERE} is {text!r}: it must be the number of GPUs that the node waits for") from None
 
 
 def meter_workflow(workflow: Mapping[str, Any], cost: CostConfig) -> tuple[PodUse, ...]:
@@ -94,8 +108,9 @@ def meter_workflow(workflow: Mapping[str, Any], cost: CostConfig) -> tuple[PodUs
         step = node.get("templateName") or (node.get("templateRef") or {}).get("template") or node.get("displayName", "")
         if node.get("type") == "Pod" and node.get("finishedAt") and step != METERING_STEP:
             template = templates.get(step, {})
-            elsewhere = bool(gpus_elsewhere(template))
-            found.append(_pod(identity, "train" if elsewhere else step, node, requests_of(template), cost, counted=not elsewhere))
+            elsewhere = gpus_elsewhere(template, node)
+            stage = "train" if elsewhere else step
+            found.append(_pod(identity, stage, node, requests_of(template, elsewhere), cost, counted=not elsewhere))
     return tuple(found)
 
 

@@ -38,6 +38,9 @@ class Result(Frozen):
         description="names the training; the same inputs and settings have the same, and go on from its checkpoints",
     )
     needed: Literal["yes", "no"] = Field(description="`no` when the candidate exists already, so that no GPU is asked for")
+    nodes: int = Field(ge=1, description="GPU nodes that the RayJob takes; the training's configuration is written for as many")
+    gpus_per_node: int = Field(ge=1, description="GPUs of one of these nodes")
+    gpus: int = Field(ge=1, description="GPUs of all these nodes")
     steps: int = Field(ge=1, description="optimizer steps that the training must reach")
     rows: int = Field(description="training rows")
     validation_rows: int = Field(description="rows that are held out")
@@ -118,13 +121,20 @@ def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: T
     made = Result(
         key=places.key,
         needed="yes",
+        nodes=nemo.nodes,
+        gpus_per_node=nemo.gpus_per_node,
+        gpus=nemo.gpus,
         steps=steps,
         rows=len(train),
         validation_rows=len(validation),
         skipped_too_long=data.skipped_too_long,
     )
     # `nemo-collect` reads this, not the configuration, which may have changed in the hours between.
-    wanted = made.model_dump(exclude={"needed"}) | {"method": method, "metric": _metric(method), "pick": nemo.pick}
+    wanted = made.model_dump(exclude={"needed", "nodes", "gpus_per_node", "gpus"}) | {
+        "method": method,
+        "metric": _metric(method),
+        "pick": nemo.pick,
+    }
     write_json(places.target, wanted | {"inputs": inputs_of(params.dataset, params.base, method)})
     judge = {
         "python": SCORER_PYTHON,

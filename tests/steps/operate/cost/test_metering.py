@@ -51,15 +51,22 @@ def test_a_pod_that_vanished_is_an_upper_bound():
 
 
 def test_gpus_that_work_elsewhere_are_counted_by_the_pod_that_waits():
-    use = metered({"w": pod("rayjob-wait", 300, {"cpu": 1800, "memory": 100})})["w"]
+    use = metered({"w": pod("rayjob-wait", 300, {"cpu": 1800, "memory": 100}, inputs={"gpus": "24"})})["w"]
     assert (use.stage, use.metered, use.gpu_s) == ("train", False, 24 * 18000)
     assert use.usd == pytest.approx(5 * 3 * 63.296)
 
 
-def test_the_rendered_template_says_how_many_gpus_work_elsewhere():
+@pytest.mark.parametrize("inputs", [None, {"gpus": "many"}])
+def test_a_wait_that_does_not_say_for_how_many_gpus_is_not_metered_as_none(inputs):
+    with pytest.raises(DataError, match="rayjob-wait: ctp/gpus-elsewhere"):
+        metered({"w": pod("rayjob-wait", 300, None, inputs=inputs)})
+
+
+def test_the_rendered_template_names_the_input_that_says_how_many_gpus_work_elsewhere():
     path = Path(__file__).parents[4] / "workflows" / "rendered" / "production" / "workflowtemplate-continuous-training.yaml"
     templates = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["templates"]
-    assert {item["name"]: gpus_elsewhere(item) for item in templates if gpus_elsewhere(item)} == {"rayjob-wait": 24}
+    node = pod("rayjob-wait", 1, None, inputs={"gpus": "24"})
+    assert {item["name"]: gpus for item in templates if (gpus := gpus_elsewhere(item, node))} == {"rayjob-wait": 24}
 
 
 def test_compressed_nodes_are_unpacked_and_offloaded_ones_are_not_guessed():

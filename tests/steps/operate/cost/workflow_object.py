@@ -16,7 +16,11 @@ TEMPLATES = [
             "resources": {"requests": {"cpu": "24", "memory": "256Gi", "nvidia.com/gpu": "8"}, "limits": {"nvidia.com/gpu": "8"}}
         },
     },
-    {"name": "rayjob-wait", "metadata": {"annotations": {"ctp/gpus-elsewhere": "24"}}, "resource": {"action": "get"}},
+    {
+        "name": "rayjob-wait",
+        "metadata": {"annotations": {"ctp/gpus-elsewhere": "{{inputs.parameters.gpus}}"}},
+        "resource": {"action": "get"},
+    },
     {"name": "gate", "container": {"resources": {"requests": {"cpu": "8", "memory": "64Gi", "nvidia.com/gpu": "2"}}}},
     {"name": "register", "container": {}},
     {"name": "release", "container": {}},
@@ -25,15 +29,22 @@ TEMPLATES = [
 
 
 def pod(
-    template: str, minutes: int, used: dict[str, int] | None, *, phase: str = "Succeeded", outputs: dict[str, str] | None = None
+    template: str,
+    minutes: int,
+    used: dict[str, int] | None,
+    *,
+    phase: str = "Succeeded",
+    inputs: dict[str, str] | None = None,
+    outputs: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """A pod's node that ran so many minutes; `used` is Argo's resourcesDuration."""
     node: dict[str, Any] = {"type": "Pod", "templateName": template, "displayName": template, "phase": phase}
     node |= {"startedAt": "2026-05-04T05:00:00Z", "finishedAt": f"2026-05-04T{5 + minutes // 60:02d}:{minutes % 60:02d}:00Z"}
     if used is not None:
         node["resourcesDuration"] = used
-    if outputs:
-        node["outputs"] = {"parameters": [{"name": name, "value": value} for name, value in outputs.items()]}
+    for side, values in (("inputs", inputs), ("outputs", outputs)):
+        if values:
+            node[side] = {"parameters": [{"name": name, "value": value} for name, value in values.items()]}
     return node
 
 

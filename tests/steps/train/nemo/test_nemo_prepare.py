@@ -93,4 +93,7 @@ def test_an_environment_without_nodes_refuses(nemo, tmp_path):
 def test_the_outputs_that_the_workflow_reads(nemo, tmp_path):
     raw = {name: str(value) for name, value in nemo.params(approved_digest=nemo.params().dataset.sha256).model_dump().items()}
     result = run_step(find_step("nemo-prepare"), raw, nemo.ctx(tmp_path), outputs_dir=tmp_path / "out")
-    assert (tmp_path / "out" / "key").read_text() == result.key and (tmp_path / "out" / "needed").read_text() == "yes"
+    read = {name: (tmp_path / "out" / name).read_text() for name in find_step("nemo-prepare").outputs}
+    assert (read["key"], read["needed"]) == (result.key, "yes")
+    sizes = nemo.ctx(tmp_path).config.train.nemo
+    assert [read[name] for name in ("nodes", "gpus_per_node", "gpus")] == [str(sizes.nodes), str(sizes.gpus_per_node), str(sizes.gpus)]
