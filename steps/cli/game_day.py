@@ -12,7 +12,7 @@ from steps.contract.errors import DataError
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
 from steps.operate.game_day import Game, register_bad, sabotage
-from steps.release.incident import SAID
+from steps.release.incident import EVENT_TEXTS
 from steps.store import registry as clients
 from steps.store.aliases import model_uri, taken_back
 
@@ -44,5 +44,5 @@ def game_day(
     for text in line.lines():
         typer.echo(text)
     late = line.warning()
-    typer.echo(late or f"held: {SAID['pin_reverted']} and all traffic back within {line.limit_s:.0f} s of the breach")
+    typer.echo(late or f"held: {EVENT_TEXTS['pin_reverted']} and all traffic back within {line.limit_s:.0f} s of the breach")
     raise typer.Exit(1 if late else 0)

@@ -147,9 +147,9 @@ def _release(results: dict[str, Any]) -> dict[str, Any] | None:
     if released is None or ended is None:
         return None
     record = {"commit": released["commit"], "previous_commit": released["previous_commit"], "reverted": False, "revert_commit": None}
-    if ended["action"] == "reverted":
-        timeline = (results.get(CONFIRM.name) or {}).get("timeline") or ended["timeline"] or {}
-        record |= {"reverted": True, "revert_commit": ended["commit"], "timeline": timeline.get("events", [])}
+    events = ((results.get(CONFIRM.name) or {}).get("timeline") or ended["timeline"] or {}).get("events", [])
+    if reverted := [event for event in events if event["name"] == "pin_reverted"]:
+        record |= {"reverted": True, "revert_commit": ended["commit"] or reverted[0]["note"], "timeline": events}
     return record
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from steps.contract.refs import ModelRef
-from steps.release.rollout_status import VERSION_KEY
+from steps.release.rollout_state import BREACH_SEEN_AT, VERSION_KEY, WEIGHT_ZERO_AT
 
 
 def ended_rollout(canary: Mapping[str, Any], candidate: ModelRef, champion: ModelRef) -> dict[str, Any]:
@@ -26,9 +26,10 @@ def ended_rollout(canary: Mapping[str, Any], candidate: ModelRef, champion: Mode
         "stableRS": _pod_hash(candidate if promoted else champion),
         "canary": {"weights": {"canary": {"weight": 0}, "stable": {"weight": 100}}},
     }
-    if not promoted:
-        status |= {"abort": True, "abortedAt": canary["breach_at"]}
-    return _rollout(candidate, status)
+    if promoted:
+        return _rollout(candidate, status)
+    moments = {BREACH_SEEN_AT: canary["breach_at"], WEIGHT_ZERO_AT: canary["weight_zero_at"]}
+    return _rollout(candidate, status | {"abort": True, "abortedAt": canary["breach_at"]}, moments)
 
 
 def restored_rollout(canary: Mapping[str, Any], candidate: ModelRef, champion: ModelRef) -> dict[str, Any]:
@@ -43,12 +44,12 @@ def _pod_hash(version: ModelRef) -> str:
     return f"v{version.version}"
 
 
-def _rollout(version: ModelRef, status: Mapping[str, Any]) -> dict[str, Any]:
+def _rollout(version: ModelRef, status: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
     template = {"metadata": {"labels": {VERSION_KEY: str(version.version)}}}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",
-        "metadata": {"name": version.name, "generation": 1},
+        "metadata": {"name": version.name, "generation": 1, "annotations": dict(annotations or {})},
         "spec": {"template": template},
         "status": dict(status),
     }

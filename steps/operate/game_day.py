@@ -20,8 +20,8 @@ from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
 from steps.release import reconcile, rollback
 from steps.release.change import current_pin, release
-from steps.release.incident import Timeline, breach
-from steps.release.rollout_status import Seen, read_rollout
+from steps.release.incident import Timeline, find_breach, open_timeline
+from steps.release.rollout_state import RolloutState, read_rollout
 from steps.release.withdrawn import check_releasable
 from steps.serve.model.sabotage import sabotaged_copy
 from steps.store import registry as clients
@@ -67,7 +67,7 @@ class Game:
             raise
         return self._until_agreed(line, champion)
 
-    def look(self) -> Seen:
+    def look(self) -> RolloutState:
         """The Rollout now."""
         config = self.ctx.config.release
         return read_rollout(rollout(config.rollout_namespace, config.rollout))
@@ -102,25 +102,23 @@ class Game:
             if seen.version == bad.version and seen.phase == "Healthy":
                 raise DataError(f"{bad} was not found out: it is at 100 %: look at the analyses and their samples")
             if line is None and seen.version == bad.version and seen.phase == "Degraded":
-                runs = breach(analysis_runs(config.rollout_namespace, config.rollout, seen.pod_hash))
-                line = Timeline(
+                breach = find_breach(analysis_runs(config.rollout_namespace, config.rollout, seen.pod_hash))
+                empty = Timeline(
                     environment=config.environment,
                     withdrawn=bad,
                     restored=champion,
-                    cause="analysis" if runs else "person",
+                    cause="person",
                     reason=seen.reason,
                     limit_s=config.rollback_limit_s,
                 )
-                start = min(at for at in (runs[0] if runs else None, seen.aborted_at, now) if at)
-                line = line.add("breach_seen", start, runs[1] if runs else "").add("aborted", seen.aborted_at or now)
+                line = open_timeline(empty, seen, breach, now)
             if line is not None:
                 if self.reconcile:
                     self._reconcile()
-                if seen.weight == 0 or (seen.phase, seen.version) == ("Healthy", champion.version):
-                    line = line.add("weight_zero", now).add("previous_serving", now)
+                line = line.add_traffic(seen, now)
                 if current_pin(self.ctx).ref == champion:
                     line = line.add("pin_reverted", datetime.now(UTC))
-                if line.seen("weight_zero") and line.seen("pin_reverted"):
+                if line.find("weight_zero") and line.find("pin_reverted"):
                     return line
             self._pause(end, f"not back after {self.timeout_s:.0f} s: {told}")
 

@@ -1,8 +1,7 @@
-"""Keeping the timeline of an abort or rollback while it goes on: in the registry, then in the lake.
+"""Records of incident timelines: a tag of the version that went while the incident is open, and a row in the lake's `runs`.
 
-The open timeline is a tag of the version that went, so that whoever reconciles next, in another pod, goes on
-with it. What is measured never stands in the way of what is done: a lake that cannot be written is a warning,
-and the next run writes again.
+The tag lets the next reconcile, in another pod, go on with the timeline. A lake that cannot be written is a warning:
+a revert never waits for its record, and the next reconcile writes it again.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from steps.cluster.argo import analysis_runs
-from steps.contract.errors import DataError, PipelineError
-from steps.contract.refs import ModelRef
+from steps.contract.errors import DataError
 from steps.contract.spec import StepContext
-from steps.release.incident import Timeline, breach
-from steps.release.rollout_status import Seen
+from steps.release.incident import Timeline
+from steps.release.rollout_state import RolloutState
 from steps.store.lake import open_lake
 
 if TYPE_CHECKING:
@@ -29,45 +26,8 @@ STAGE = "rollback"
 TIMELINE, OPEN = "ctp.rollback", "ctp.rollback-open"
 
 
-def begun(ctx: StepContext, seen: Seen, serving: ModelRef | None, namespace: str, rollout: str, *, offline: bool) -> Timeline:
-    """The timeline of a version whose Rollout failed, as far as it is known now."""
-    now = datetime.now(UTC)
-    found = None
-    if not offline and seen.pod_hash:
-        try:
-            found = breach(analysis_runs(namespace, rollout, seen.pod_hash))
-        except PipelineError as error:  # The way back does not wait for a measurement.
-            log.warning("the analyses cannot be read, so the breach counts from the abort: %s", error)
-    version = ModelRef(name=ctx.config.model_name, version=seen.version or 0)
-    line = Timeline(
-        environment=ctx.config.release.environment,
-        withdrawn=version,
-        restored=serving,
-        cause="analysis" if found else "person",
-        reason=seen.reason,
-        limit_s=ctx.config.release.rollback_limit_s,
-    )
-    start = min(at for at in (found[0] if found else None, seen.aborted_at, now) if at)
-    line = line.add("breach_seen", start, found[1] if found else "")
-    if seen.aborted_at:
-        line = line.add("aborted", seen.aborted_at)
-    return weighed(line, seen, now)
-
-
-def weighed(line: Timeline, seen: Seen, now: datetime) -> Timeline:
-    """With the moment at which the canary had no traffic any more; the stable pods were all there all the time."""
-    if seen.weight == 0:
-        line = line.add("weight_zero", now).add("previous_serving", now)
-    return line
-
-
-def reverted(line: Timeline, commit: str, *, merged: bool) -> Timeline:
-    """With the commit that put the pin back, unless it still waits to be merged."""
-    return line.add("pin_reverted", datetime.now(UTC), commit[:12]) if commit and merged else line
-
-
-def opened(client: RegistryClient, line: Timeline) -> None:
-    """Leave a mark before the version is tagged as aborted: a run killed in between must not lose the timeline."""
+def mark_open(client: RegistryClient, line: Timeline) -> None:
+    """Tag the version before it is tagged as aborted: a run killed in between must not lose the timeline."""
     name, version = line.withdrawn.name, line.withdrawn.version
     try:
         if not client.tags(name, version).get(OPEN):
@@ -77,8 +37,8 @@ def opened(client: RegistryClient, line: Timeline) -> None:
         return
 
 
-def kept(ctx: StepContext, client: RegistryClient, line: Timeline) -> Timeline:
-    """Keep an open timeline; what an earlier run saw of the same breach stays as it saw it."""
+def update_incident(ctx: StepContext, client: RegistryClient, line: Timeline) -> Timeline:
+    """Record an open timeline; what an earlier run saw of the same breach stays as it saw it."""
     name, version = line.withdrawn.name, line.withdrawn.version
     try:
         tags = client.tags(name, version)
@@ -97,24 +57,28 @@ def kept(ctx: StepContext, client: RegistryClient, line: Timeline) -> Timeline:
     return line
 
 
-def abandoned(ctx: StepContext, client: RegistryClient, version: int) -> None:
-    """Close the timeline of a version that is tried again."""
-    tags = client.tags(ctx.config.model_name, version)
-    if tags.get(OPEN):
-        line = Timeline.model_validate_json(tags[TIMELINE])
+def read_open(client: RegistryClient, name: str, version: int) -> Timeline | None:
+    """The open timeline of a version; None: it has none."""
+    tags = client.tags(name, version)
+    return Timeline.model_validate_json(tags[TIMELINE]) if tags.get(OPEN) else None
+
+
+def close_retried(ctx: StepContext, client: RegistryClient, version: int) -> None:
+    """Close the incident of a version that is tried again."""
+    if line := read_open(client, ctx.config.model_name, version):
         _write(ctx, client, line.model_copy(update={"reason": f"{line.reason}; tried again"}), is_open=False)
 
 
-def finished(ctx: StepContext, client: RegistryClient, seen: Seen) -> Timeline | None:
-    """Close the timelines that led to this healthy version; returns the last one."""
+def close_incidents(ctx: StepContext, client: RegistryClient, state: RolloutState) -> Timeline | None:
+    """Close the incidents that led to this healthy version; returns the last one's timeline."""
     name, now, last = ctx.config.model_name, datetime.now(UTC), None
     for version in client.find_versions(name, OPEN, "true"):
         line = Timeline.model_validate_json(client.tags(name, version)[TIMELINE])
-        if version == seen.version:
+        if version == state.version:
             line = line.model_copy(update={"reason": f"{line.reason}; tried again, and healthy"})
         else:
             # The pin may have come back by a merge or a person's commit, which nobody stamped.
-            line = weighed(line, seen, now).add("pin_reverted", now).add("previous_serving", now).add("agreed", now)
+            line = line.add_traffic(state, now).add("pin_reverted", now).add("previous_serving", now).add("agreed", now)
         _write(ctx, client, line, is_open=False)
         last = line
     return last
@@ -128,20 +92,16 @@ def _write(ctx: StepContext, client: RegistryClient, line: Timeline, *, is_open:
     if warning := line.warning():
         log.warning("%s", warning)
     try:
-        record(ctx, line)
-    except Exception as error:  # Whatever keeps the lake away, the way back is not undone by it.
+        _append(ctx, line)
+    except Exception as error:  # Whatever keeps the lake away, the revert is not undone by it.
         log.warning("the timeline is not in the lake yet: %s: %s", type(error).__name__, " ".join(str(error).split())[:300])
         return
     if not is_open:
         client.delete_tag(name, version, OPEN)
 
 
-def record(ctx: StepContext, line: Timeline) -> None:
-    """Put the timeline into the lake's `runs`: one row a breach, replaced as it grows.
-
-    Raises:
-        PipelineError: the lake cannot be written.
-    """
+def _append(ctx: StepContext, line: Timeline) -> None:
+    """Put the timeline into the lake's `runs`: one row a breach, replaced as it grows."""
     payload = line.model_dump(mode="json") | {"seconds": line.seconds(), "warning": line.warning()}
     key = f"{STAGE}:{line.environment}:{line.withdrawn}:{line.events[0].at}"
     with open_lake(ctx.config, ctx.workdir) as lake:

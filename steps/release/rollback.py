@@ -1,4 +1,4 @@
-"""Step `rollback`: an operator puts an earlier version back, in Git and in the registry."""
+"""Step `rollback`: put an earlier version back in Git and registry, at any moment, also in the middle of a canary."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from steps.cluster.argo import abort_rollout, rollout
 from steps.contract.errors import DataError, TransientError
 from steps.contract.refs import Frozen, ModelRef
 from steps.contract.spec import StepContext
-from steps.release import incident_record as metering
 from steps.release.change import current_pin, release
 from steps.release.incident import Timeline
+from steps.release.incident_record import close_incidents, update_incident
 from steps.release.model_pin import Pin
-from steps.release.rollout_status import Seen, read_rollout
-from steps.store import registry as clients
+from steps.release.rollout_state import RolloutState, read_rollout
 from steps.store.aliases import ABORTED, PREVIOUS, ROLLED_BACK, abort, by_alias, champion, check_promotable, model_uri, promote
+from steps.store.registry import registry
 
 if TYPE_CHECKING:
     from steps.store.registry import RegistryClient
+
+_POLL_S = 2.0
 
 
 class Params(Frozen):
     """Which version, and who decided it."""
 
     to: int = Field(
-        default=0, ge=0, description="registered version; 0: while a release is on its way, the champion, else the one before the champion"
+        default=0, ge=0, description="registered version; 0: the champion while a release is on its way, else the one before the champion"
     )
-    approved_by: str = Field(min_length=1, max_length=200, description="signs the commit off")
+    approved_by: str = Field(min_length=1, max_length=200, description="who decided it; signs the commit off")
     reason: str = Field(
         default="rolled back by hand", min_length=1, max_length=500, description="one line for the commit and for the version that goes"
     )
     abort: bool = Field(
         default=False,
-        description=(
-            "abort the Rollout at once through the Kubernetes API, if the version that goes is its canary; otherwise "
-            "traffic comes back when Argo CD has seen the commit"
-        ),
+        description="abort the Rollout at once through the Kubernetes API if the version that goes is its canary; "
+        "otherwise traffic comes back when Argo CD has seen the commit",
     )
-    wait_s: float = Field(
-        default=0.0, ge=0, le=3600, description="wait so long until the Rollout is healthy with the version; 0: do not wait"
-    )
+    wait_s: float = Field(default=0.0, ge=0, le=3600, description="seconds to wait until the Rollout is healthy with the version; 0: none")
 
 
 class Result(Frozen):
     """What serves now, or will when Argo CD has rolled it out."""
 
     model: ModelRef = Field(description="the version that is pinned and champion")
-    replaced: ModelRef | None = Field(description="the version that was champion; None when it was this one already")
-    withdrawn: ModelRef | None = Field(description="the version that was pinned; None when it was this one already")
+    replaced: ModelRef | None = Field(description="the version that was champion; null when it was this one already")
+    withdrawn: ModelRef | None = Field(description="the version that was pinned; null when it was this one already")
     commit: str = Field(description="the commit that pins it")
     changed: bool = Field(description="whether a commit was made")
-    branch: str = Field(description="that holds the commit; in pull-request mode it waits to be merged, and the champion stays until then")
-    timeline: Timeline | None = Field(description="seconds from the decision to everything that happened since; None when nothing had to")
-    warning: str = Field(description="what of it took longer than `release.rollback_limit_s`; empty: nothing")
+    branch: str = Field(
+        description="branch that holds the commit; in pull-request mode it waits to be merged, and the champion stays until then"
+    )
+    timeline: Timeline | None = Field(description="the incident, from the decision on; null when nothing had to change")
+    warning: str = Field(description="what of it took longer than release.rollback_limit_s; empty: nothing")
 
 
 def run(params: Params, ctx: StepContext) -> Result:
@@ -66,8 +66,8 @@ def run(params: Params, ctx: StepContext) -> Result:
         DataError: there is no such version, or none before this one, or it never passed the gate.
         ConfigError, AccessError, TransientError: Git, the registry or, where asked for, the Kubernetes API cannot be used.
     """
-    decided = datetime.now(UTC)
-    client, name, config = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, ctx.config.release
+    decided_at = datetime.now(UTC)
+    client, name = registry(ctx.config, ctx.workdir), ctx.config.model_name
     serving, pin = champion(client, name), current_pin(ctx)
     target = _target(client, name, params.to, serving, pin)
     artifact = model_uri(client, target)
@@ -77,34 +77,30 @@ def run(params: Params, ctx: StepContext) -> Result:
     if params.abort:
         _abort_canary(ctx, target)
     # The pin first: what Argo CD rolls out must go before what people read.
-    reason = " ".join(params.reason.split())
-    done = release(ctx, target, artifact, approved_by=params.approved_by, repair=True)
-    merged = done.branch == config.branch
+    change = release(ctx, target, artifact, approved_by=params.approved_by, repair=True)
+    merged = change.branch == ctx.config.release.branch
     withdrawn = pin.ref if pin.ref != target else None
+    reason = " ".join(params.reason.split())
     if merged:
-        client.delete_tag(name, target.version, ROLLED_BACK)
-        promote(client, name, target.version, serving.version if serving else None)
-        for gone in {ref for ref in (withdrawn, serving) if ref is not None and ref != target}:
-            _mark(client, gone, reason, was_champion=gone == serving)
-    line = _line(ctx, withdrawn, target, reason, decided)
-    if line is not None:
-        line = metering.reverted(line, done.commit, merged=merged)
-        line = metering.kept(ctx, client, line.add("alias_back", datetime.now(UTC)) if merged else line)
+        _move_champion(client, target, serving, withdrawn, reason)
+    line = _timeline(ctx, withdrawn, target, reason).add("breach_seen", decided_at, "decided by a person") if withdrawn else None
+    if line and merged:
+        now = datetime.now(UTC)
+        line = line.add("pin_reverted", now, change.commit[:12]).add("alias_back", now)
+    if line:
+        line = update_incident(ctx, client, line)
     if params.wait_s:
         line = _wait(ctx, client, target, params.wait_s) or line
     return Result(
         model=target,
         replaced=serving if serving != target and merged else None,
         withdrawn=withdrawn,
-        commit=done.commit,
-        changed=done.changed,
-        branch=done.branch,
+        commit=change.commit,
+        changed=change.changed,
+        branch=change.branch,
         timeline=line,
         warning=line.warning() if line else "",
     )
-
-
-_POLL_S = 2.0
 
 
 def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None, pin: Pin) -> ModelRef:
@@ -125,55 +121,53 @@ def _target(client: RegistryClient, name: str, to: int, serving: ModelRef | None
     return previous
 
 
-def _mark(client: RegistryClient, gone: ModelRef, reason: str, *, was_champion: bool) -> None:
-    """Say on the version itself that it went and why."""
+def _move_champion(client: RegistryClient, target: ModelRef, serving: ModelRef | None, withdrawn: ModelRef | None, reason: str) -> None:
+    """Make the target champion, and say on the versions that go that they went and why."""
+    client.delete_tag(target.name, target.version, ROLLED_BACK)
+    promote(client, target.name, target.version, serving.version if serving else None)
+    for version in {withdrawn, serving} - {None, target}:
+        _mark(client, version, reason, was_champion=version == serving)
+
+
+def _mark(client: RegistryClient, version: ModelRef, reason: str, *, was_champion: bool) -> None:
     try:
         if was_champion:
-            client.set_tag(gone.name, gone.version, ROLLED_BACK, reason)
-        elif ABORTED not in client.tags(gone.name, gone.version):
-            abort(client, gone.name, gone.version, reason)
+            client.set_tag(version.name, version.version, ROLLED_BACK, reason)
+        elif ABORTED not in client.tags(version.name, version.version):
+            abort(client, version.name, version.version, reason)
     except DataError:  # A version that this registry never saw.
         return
 
 
-def _line(ctx: StepContext, withdrawn: ModelRef | None, target: ModelRef, reason: str, decided: datetime) -> Timeline | None:
-    if withdrawn is None:
-        return None
+def _timeline(ctx: StepContext, withdrawn: ModelRef, target: ModelRef, reason: str) -> Timeline:
     config = ctx.config.release
-    line = Timeline(
-        environment=config.environment,
-        withdrawn=withdrawn,
-        restored=target,
-        cause="person",
-        reason=reason,
-        limit_s=config.rollback_limit_s,
-    )
-    return line.add("breach_seen", decided, "decided by a person")
+    limit_s = config.rollback_limit_s
+    return Timeline(environment=config.environment, withdrawn=withdrawn, restored=target, cause="person", reason=reason, limit_s=limit_s)
 
 
 def _abort_canary(ctx: StepContext, target: ModelRef) -> None:
     """Abort the Rollout if it is on its way to another version."""
-    seen = _look(ctx)
-    if seen.phase in ("Progressing", "Paused") and seen.version != target.version and not seen.was_stable:
+    state = _look(ctx)
+    if state.is_moving() and state.version != target.version and not state.is_stable:
         abort_rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout)
 
 
-def _look(ctx: StepContext) -> Seen:
+def _look(ctx: StepContext) -> RolloutState:
     return read_rollout(rollout(ctx.config.release.rollout_namespace, ctx.config.release.rollout))
 
 
 def _wait(ctx: StepContext, client: RegistryClient, target: ModelRef, wait_s: float) -> Timeline | None:
-    """Wait until the Rollout is healthy with the version, and close the timeline.
+    """Wait until the Rollout is healthy with the version, and close the incident.
 
     Raises:
         TransientError: it is not in time.
     """
     end = time.monotonic() + wait_s
     while True:
-        seen = _look(ctx)
-        if seen.phase == "Healthy" and seen.version == target.version:
-            return metering.finished(ctx, client, seen)
+        state = _look(ctx)
+        if state.serves(target.version):
+            return close_incidents(ctx, client, state)
         if time.monotonic() > end:
             where = f"rollout {ctx.config.release.rollout_namespace}/{ctx.config.release.rollout}"
-            raise TransientError(f"{where}: {target} is pinned, but after {wait_s:.0f} s it is {seen.phase} with version {seen.version}")
+            raise TransientError(f"{where}: {target} is pinned, but after {wait_s:.0f} s it is {state.phase} with version {state.version}")
         time.sleep(_POLL_S)

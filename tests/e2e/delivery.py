@@ -9,7 +9,7 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from steps.release.incident import breach
+from steps.release.incident import find_breach
 
 from .argo_cd import keeps_client_side, out_of_sync
 from .cluster import ARGO, Cluster, last_json, pod_manifest
@@ -138,8 +138,8 @@ class Delivery:
     def seconds_since_breach(self, newest: str) -> float | None:
         """Since an analysis of these pods first saw what it failed for; None: none failed."""
         runs = [run for run in self.analysis_runs() if (run["metadata"].get("labels") or {}).get("rollouts-pod-template-hash") == newest]
-        found = breach(runs)
-        return (datetime.now(UTC) - found[0]).total_seconds() if found else None
+        breach = find_breach(runs)
+        return (datetime.now(UTC) - breach[0]).total_seconds() if breach else None
 
     # ---- traffic and numbers
 

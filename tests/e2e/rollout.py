@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from steps.release.rollout_status import read_rollout
+from steps.release.rollout_state import read_rollout
 
 Document = dict[str, Any]
 ABORT: Document = {"status": {"abort": True}}

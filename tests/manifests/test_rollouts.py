@@ -200,7 +200,7 @@ def test_services_keep_the_hash_that_the_controller_adds(made):
 
 
 def test_pods_say_which_version_they_are(pod):
-    from steps.release.rollout_status import VERSION_KEY
+    from steps.release.rollout_state import VERSION_KEY
 
     assert pod["metadata"]["labels"][VERSION_KEY] == "3"
     environment = {item["name"]: item.get("value", item.get("valueFrom")) for item in pod["spec"]["containers"][0]["env"]}

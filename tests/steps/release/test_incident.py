@@ -1,4 +1,4 @@
-"""How long the way back took, metered from what Kubernetes stamps and kept across runs."""
+"""Incident timelines: how long an abort took, from what Kubernetes stamps, kept across runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from steps.contract.refs import ModelRef
-from steps.release.incident import Timeline, breach
-from steps.release.incident_record import OPEN, TIMELINE
-from steps.release.rollout_status import read_rollout
+from steps.release.incident import Timeline, find_breach, open_timeline
+from steps.release.incident_record import OPEN, TIMELINE, mark_open
+from steps.release.rollout_state import read_rollout
 from steps.store import registry as clients
+from steps.store.aliases import abort
 from steps.store.lake import open_lake
 
 from .served import ANALYSES, ROLLOUT, aborted, analysis_run, reconcile, rollout, tags
@@ -38,15 +39,15 @@ def after(seconds):
     ],
 )
 def test_the_breach_is_the_first_of_the_last_row_of_bad_measurements(phases, second):
-    assert breach([analysis_run(*phases)]) == (after(second), "error-ratio")
+    assert find_breach([analysis_run(*phases)]) == (after(second), "error-ratio")
 
 
 def test_what_did_not_fail_is_no_breach():
-    assert breach([]) is None
-    assert breach([analysis_run("Failed", phase="Successful"), analysis_run("Failed", dry=True)]) is None
+    assert find_breach([]) is None
+    assert find_breach([analysis_run("Failed", phase="Successful"), analysis_run("Failed", dry=True)]) is None
     ended = {"status": {"phase": "Error", "completedAt": "2020-01-02T10:00:07Z", "message": "no metric"}}
-    assert breach([ended]) == (after(7), "no metric")
-    assert breach([{"status": {"phase": "Failed"}}]) is None
+    assert find_breach([ended]) == (after(7), "no metric")
+    assert find_breach([{"status": {"phase": "Failed"}}]) is None
 
 
 def test_events_stand_once_in_order_and_count_from_the_breach():
@@ -77,7 +78,7 @@ def test_an_abort_is_metered_over_several_runs_and_recorded(ctx, api, caplog):
     api.objects[ROLLOUT] = rollout("Healthy", version=1, canary={"weights": {"canary": {"weight": 0}}})
     last, quiet = reconcile(ctx), reconcile(ctx)
     assert {"weight_zero", "previous_serving", "agreed"} <= last.timeline.seconds().keys() and quiet.timeline is None
-    assert last.timeline.seen("pin_reverted") == first.timeline.seen("pin_reverted")
+    assert last.timeline.find("pin_reverted") == first.timeline.find("pin_reverted")
     assert OPEN not in tags(ctx, 2) and json.loads(tags(ctx, 2)[TIMELINE]) == last.timeline.model_dump(mode="json")
     with open_lake(ctx.config, ctx.workdir) as lake:
         (record,) = lake.run_records("rollback")
@@ -105,12 +106,9 @@ def test_a_lake_that_cannot_be_written_stops_nothing_and_is_written_later(ctx, c
 
 
 def test_a_retry_closes_the_timeline(ctx):
-    from steps.release import incident_record as metering
-    from steps.store.aliases import abort
-
     client = clients.registry(ctx.config, ctx.workdir)
-    begun = metering.begun(ctx, read_rollout(aborted()), None, "n", "r", offline=True)
-    metering.opened(client, begun)
+    withdrawn = ModelRef(name=ctx.config.model_name, version=2)
+    mark_open(client, open_timeline(line(withdrawn=withdrawn), read_rollout(aborted()), None, datetime.now(UTC)))
     abort(client, ctx.config.model_name, 2, "worse")
     reconcile(ctx, rollout("Progressing"))
     assert OPEN not in tags(ctx, 2) and tags(ctx, 2)[TIMELINE].count("tried again") == 1

@@ -11,9 +11,10 @@ from steps.registry.lineage import describe
 from steps.release import reconcile as reconcile_step
 from steps.release.change import current, current_pin
 from steps.release.reconcile import decide
-from steps.release.rollout_status import Seen
+from steps.release.rollout_state import BREACH_SEEN_AT, WEIGHT_ZERO_AT, RolloutState
 from steps.store import registry as clients
 from steps.store.aliases import ABORTED, CANDIDATE, abort, by_alias, promote
+from steps.store.lake import open_lake
 
 from .served import ROLLOUT, aborted, pin, reconcile, rollout, serving, tags
 
@@ -41,7 +42,7 @@ def test_killed_between_revert_and_abort_is_finished_by_the_next_run(ctx, monkey
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reconcile_step, "_abort", killed)
+    monkeypatch.setattr(reconcile_step, "abort", killed)
     with pytest.raises(KeyboardInterrupt):
         reconcile(ctx, rollout("Degraded"))
     monkeypatch.undo()
@@ -84,7 +85,7 @@ def test_what_is_no_rollout_is_refused(ctx, document):
 
 
 def test_a_failed_version_that_is_not_pinned_is_only_aborted():
-    assert decide(Seen("Degraded", 2, "x"), 3, 1)[0] == "abort"
+    assert decide(RolloutState("Degraded", 2, "x"), 3, 1)[0] == "abort"
 
 
 def test_rollback_puts_the_previous_back_and_back_again(ctx):
@@ -127,6 +128,39 @@ def test_a_rollout_may_be_anywhere(ctx, api):
         update={"release": ctx.config.release.model_copy(update={"rollout_namespace": "training-pipeline", "rollout": "other"})}
     )
     assert reconcile(ctx.__class__(config, "run-1", ctx.workdir)).action == "promoted"
+
+
+# ---- with a document and no cluster --------------------------------------------------------------
+
+
+@pytest.fixture
+def no_cluster(monkeypatch, tmp_path):
+    """Nothing answers where a cluster would."""
+    (tmp_path / "kubeconfig").write_text("{}")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_document_that_carries_its_moments_needs_no_cluster(ctx):
+    """As the laptop's gateway writes it; a run killed before it kept the result hands the same document in again."""
+    ended = aborted()
+    ended["metadata"]["annotations"] = {BREACH_SEEN_AT: "2020-01-02T10:00:28.500+00:00", WEIGHT_ZERO_AT: "2020-01-02T10:00:31.000+00:00"}
+    first, again = (reconcile(ctx, ended) for _ in range(2))
+    assert (first.action, first.champion.version, first.pinned.version) == ("reverted", 1, 1) and ABORTED in tags(ctx, 2)
+    assert (again.action, again.timeline) == ("none", first.timeline)
+    assert (first.timeline.cause, first.timeline.find("breach_seen").at) == ("analysis", "2020-01-02T10:00:28.500+00:00")
+    seconds = first.timeline.seconds()
+    assert (seconds["aborted"], seconds["weight_zero"], seconds["previous_serving"]) == (1.5, 2.5, 2.5)
+    closed, quiet = (reconcile(ctx, rollout("Healthy", version=1)) for _ in range(2))
+    assert closed.timeline.find("agreed") and quiet.timeline is None
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        (record,) = lake.run_records("rollback")
+    assert record.payload["seconds"] == closed.timeline.seconds()
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_promoted_document_needs_no_cluster(ctx):
+    assert (reconcile(ctx, rollout("Healthy")).action, serving(ctx)) == ("promoted", 2)
 
 
 # ---- what people do beside it ---------------------------------------------------------------
@@ -177,19 +211,15 @@ def test_a_healthy_pin_that_a_person_committed_alone_gets_its_manifest(ctx, git)
 
 
 def test_an_alias_moved_under_us_is_said(ctx, monkeypatch):
-    from steps.store import aliases as alias
-
-    whole = reconcile_step._promote
-
     def overtaken(client, name, version, before):
         other = client.create_version(name, "file:///m/3", {"ctp.uri": "file:///m/3", "ctp.gate-phase": "Successful"}, "card")
         promote(client, name, other, 1)
-        whole(client, name, version, before)
+        promote(client, name, version, before)
 
-    monkeypatch.setattr(reconcile_step, "_promote", overtaken)
+    monkeypatch.setattr(reconcile_step, "promote", overtaken)
     with pytest.raises(DataError, match="champion expected version 1, found version 3"):
         reconcile(ctx, rollout("Healthy"))
-    assert alias.champion(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name).version == 3
+    assert serving(ctx) == 3
 
 
 def test_an_unregistered_version_that_a_person_pinned_goes_back_to_the_champion(ctx, git):
@@ -213,8 +243,8 @@ def test_in_pull_request_mode_a_revert_is_proposed_once_and_merging_it_ends_it(c
     branch = f"release/kind/{ctx.config.model_name}-1"
     assert (first.action, first.branch, first.pinned.version) == ("proposed", branch, 2)
     assert (again.action, again.commit) == ("none", "") and branch in again.reason
-    assert ABORTED in tags(ctx, 2) and not first.timeline.seen("pin_reverted")
+    assert ABORTED in tags(ctx, 2) and not first.timeline.find("pin_reverted")
     bare = ctx.workdir / "gitops.git"
     git(bare, "update-ref", "refs/heads/main", branch)
     merged = reconcile(asking, rollout("Healthy", version=1))
-    assert merged.action == "none" and merged.timeline.seen("pin_reverted") and merged.timeline.seen("agreed")
+    assert merged.action == "none" and merged.timeline.find("pin_reverted") and merged.timeline.find("agreed")

@@ -1,4 +1,4 @@
-"""The way back by hand, at any moment."""
+"""Rollback by hand, at any moment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_during_a_canary_the_champion_comes_back(ctx):
     assert tags(ctx, 2)[ABORTED] == "users complain"
     assert {"breach_seen", "pin_reverted", "alias_back"} == result.timeline.seconds().keys() and not result.warning
     ended = reconcile(ctx, rollout("Healthy", version=1))
-    assert ended.timeline.seen("agreed") and ended.timeline.reason == "users complain"
+    assert ended.timeline.find("agreed") and ended.timeline.reason == "users complain"
     with open_lake(ctx.config, ctx.workdir) as lake:
         assert lake.run_records("rollback")[0].payload["cause"] == "person"
 
@@ -78,7 +78,7 @@ def test_abort_and_wait_through_the_api(ctx, api):
     result = roll_back(ctx, abort=True, wait_s=30)
     patches = [asked for asked in api.asked if asked[0] == "PATCH"]
     assert patches == [("PATCH", f"{ROLLOUT}/status", "application/merge-patch+json", {"status": {"abort": True}})]
-    assert result.timeline.seen("agreed") and result.timeline.seen("previous_serving")
+    assert result.timeline.find("agreed") and result.timeline.find("previous_serving")
 
 
 def test_a_healthy_rollout_is_not_aborted_and_waiting_ends(ctx, api, monkeypatch):
