@@ -1,4 +1,4 @@
-"""One unit through the gates: read, assemble, decide. Nothing with text touches the disk before the last gate has passed it."""
+"""Gating of one unit: read, assemble, decide. No text touches the disk before the last gate has passed it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from steps.chat.trace import Trace
 from steps.contract.config import GovernConfig
 from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
 from steps.govern.identity import keyed_hash, safe_id
-from steps.govern.pii import suspicious
+from steps.govern.pii import flag_suspicious
 from steps.govern.rows import ledger_row, limit_models, trace_row
 from steps.store.lake_rows import row_filter
 from steps.store.units import UNIT_STAGE, Unit
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """What became of a unit. `read == written + quarantined + sum(by_gate) + duplicates` always holds.
+    """Counts of a unit. `read == written + quarantined + sum(by_gate) + duplicates` always holds.
 
     Attributes:
         read: assembled traces, plus lines, rows and span groups that gave none.
@@ -66,7 +66,7 @@ class Outcome:
     counts: Counts = field(default_factory=Counts)
 
 
-def _assembled(unit: Unit, outcome: Outcome) -> list[Trace]:
+def _read_traces(unit: Unit, outcome: Outcome) -> list[Trace]:
     """Read a unit's files and build its traces, in the order of their ids."""
     spans: dict[str, list[Span]] = defaultdict(list)
     scores: dict[str, list[Score]] = defaultdict(list)
@@ -96,21 +96,21 @@ def _text_of(trace: Trace) -> str:
     return "\n".join((trace.question, trace.answer, *trace.contexts, *(message["content"] for message in trace.messages)))
 
 
-def _needs_look(traces: list[Trace]) -> list[bool]:
-    """Which traces hold text that could be personal data, by one RE2 pass over a column."""
+def _flag_suspicious(traces: list[Trace]) -> list[bool]:
+    """Flags of traces whose text could hold personal data, by one RE2 pass over a column."""
     import pyarrow as pa
 
-    return suspicious(pa.array([_text_of(trace) for trace in traces], pa.large_string()))
+    return flag_suspicious(pa.array([_text_of(trace) for trace in traces], pa.large_string()))
 
 
-def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, known: set[str], erased: set[str], outcome: Outcome) -> None:
-    """Send assembled traces through the gates and collect the rows.
+def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, stored_ids: set[str], erased: set[str], outcome: Outcome) -> None:
+    """Send traces through the gates and collect the rows.
 
     Args:
         traces: traces of one unit.
         config: what the gates allow.
         key: hashes users.
-        known: stored trace ids of other units.
+        stored_ids: stored trace ids of other units.
         erased: hashes of users whose data was erased on demand.
         outcome: gets the rows and counts.
     """
@@ -123,7 +123,7 @@ def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, known: set
 
     for trace in traces:
         outcome.counts.read += 1
-        if safe_id(key, trace.trace_id) in known:
+        if safe_id(key, trace.trace_id) in stored_ids:
             outcome.counts.duplicates += 1
         elif trace.user_id and keyed_hash(key, trace.user_id) in erased:
             stop(trace, Decision("consent", "user-erased", "stopped"))
@@ -131,8 +131,8 @@ def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, known: set
             stop(trace, refusal)
         else:
             passed.append(trace)
-    for trace, look in zip(passed, _needs_look(passed), strict=True):
-        decisions = pii_gate(trace, config) if look else []
+    for trace, is_suspicious in zip(passed, _flag_suspicious(passed), strict=True):
+        decisions = pii_gate(trace, config) if is_suspicious else []
         if decisions and decisions[0].action == "stopped":
             stop(trace, decisions[0])
             continue
@@ -162,11 +162,11 @@ def gate_unit(unit: Unit, lake: Lake, config: GovernConfig, key: bytes) -> Outco
         DataError: a file changed since it was planned, or is gone.
     """
     outcome = Outcome()
-    traces = _assembled(unit, outcome)
+    traces = _read_traces(unit, outcome)
     others = ~row_filter({"ingest_batch": unit.id})
     where = others & row_filter({"date": {trace.ts.date().isoformat() for trace in traces}})
-    known = _column(lake.among("traces", ("trace_id",), [safe_id(key, trace.trace_id) for trace in traces], where), "trace_id")
-    decide(traces, config, key, known, erased_users(lake), outcome)
+    stored_ids = _column(lake.among("traces", ("trace_id",), [safe_id(key, trace.trace_id) for trace in traces], where), "trace_id")
+    decide(traces, config, key, stored_ids, erased_users(lake), outcome)
     return outcome
 
 
@@ -176,20 +176,20 @@ def erased_users(lake: Lake) -> set[str]:
 
 
 def drop_erased(lake: Lake, batches: tuple[str, ...], run_id: str) -> int:
-    """Delete what was committed for users erased meanwhile; how many rows.
+    """Delete the committed rows of users erased meanwhile; return how many.
 
     Erasure records the user before it deletes, and a commit writes before it looks: of two that overlap, the later
-    one sees what the earlier one did.
+    one sees the work of the earlier one.
     """
     erased = erased_users(lake)
     if not erased:
         return 0
-    late: int = lake.scan("traces", ("trace_id", "user_hash"), {"ingest_batch": batches, "user_hash": erased}).num_rows
-    if late:
+    rows: int = lake.scan("traces", ("trace_id", "user_hash"), {"ingest_batch": batches, "user_hash": erased}).num_rows
+    if rows:
         lake.delete_for_good("traces", {"ingest_batch": batches, "user_hash": erased}, run_id=run_id)
-    return late
+    return rows
 
 
-def finished(lake: Lake) -> dict[str, Counts]:
-    """Counts of every unit that is done, by unit id."""
+def finished_units(lake: Lake) -> dict[str, Counts]:
+    """Counts of every committed unit, by unit id."""
     return {record.payload["unit"]: Counts(**record.payload["counts"]) for record in lake.run_records(UNIT_STAGE)}

@@ -1,7 +1,7 @@
 """The four gates as pure functions: consent, region, confidentiality, personal data.
 
-A gate looks at one trace and says pass, or stop and by which rule. What is not known is refused.
-The order is fixed: the first gate that stops a trace is the one that counts it.
+A gate reads one trace and passes it, or stops it by a rule. It refuses what it does not know.
+The order is fixed: the first gate that stops a trace counts it.
 """
 
 from __future__ import annotations

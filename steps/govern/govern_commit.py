@@ -1,4 +1,4 @@
-"""Step `govern-commit`: what the shards of many units wrote becomes visible, one commit a table."""
+"""Step `govern-commit`: commit the files of many units' shards, one commit a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steps.contract.errors import DataError, UsageError
 from steps.contract.files import canonical_json
 from steps.contract.refs import ArtifactRef, FromJson, Frozen, TableRef
 from steps.contract.spec import StepContext
-from steps.govern.batch import Counts, drop_erased, erased_users, finished
+from steps.govern.batch import Counts, drop_erased, erased_users, finished_units
 from steps.govern.manifest import Manifest, delete_manifests, read_manifest
 from steps.govern.rows import to_table
 from steps.store.lake import open_lake
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Params(Frozen):
-    """Which shards: the manifests themselves, or the plan whose units were all governed."""
+    """Shards to commit: their manifests, or the plan whose units were all governed."""
 
     shards: Annotated[tuple[ArtifactRef, ...], FromJson] = Field(default=(), description="manifests of `govern-shard`, as a JSON list")
     plan: ArtifactRef | None = Field(
@@ -39,7 +39,7 @@ class Params(Frozen):
 
 
 class Result(Frozen):
-    """What became of the units; units that were done before count with what they gave then.
+    """Counts of the units; a unit that was done before counts as it did then.
 
     `read == written + quarantined + stopped + duplicates`.
     """
@@ -61,17 +61,18 @@ class Result(Frozen):
 
 
 @dataclass
-class Resolved:
-    """A unit whose traces are sorted out against all others.
+class ReconciledUnit:
+    """A unit after its reconciliation with all other units.
 
     Attributes:
+        manifest: what its shard wrote.
         drop: trace ids that its data files hold and the table must not.
-        kept: rows that stay.
+        ledger: rows of `gate_ledger`.
+        counts: what became of its traces.
     """
 
     manifest: Manifest
     drop: set[str] = field(default_factory=set)
-    kept: int = 0
     ledger: list[dict[str, Any]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
@@ -88,7 +89,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         TransientError: the lake does not answer or other writers won every race.
     """
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("committing", unit="units") as task:
-        done = finished(lake)
+        done = finished_units(lake)
         unit_ids = _unit_ids(params)
         waiting = _waiting(params, ctx, unit_ids, done)
         if waiting:
@@ -100,11 +101,11 @@ def run(params: Params, ctx: StepContext) -> Result:
     total = Counts()
     for unit_id in unit_ids:
         total.add(done[unit_id])
-    return result_of(total, traces)
+    return _result(total, traces)
 
 
 def _unit_ids(params: Params) -> list[str]:
-    """Units in the order of the plan; a manifest's folder is named after its unit."""
+    """Ids of the units in the order of the plan; a manifest's folder is named after its unit."""
     if params.plan is not None:
         return [unit.id for unit in read_plan(params.plan)]
     if not params.shards:
@@ -134,40 +135,40 @@ def _waiting(params: Params, ctx: StepContext, unit_ids: list[str], done: dict[s
 def _commit(lake: Lake, waiting: list[Manifest], run_id: str) -> dict[str, Counts]:
     """Commit table by table; the counts of every unit."""
     batches = tuple(manifest.unit.id for manifest in waiting)
-    ours, others = _ids(lake, waiting), ~row_filter({"ingest_batch": batches})
+    ours, others = _waiting_ids(lake, waiting), ~row_filter({"ingest_batch": batches})
     before = lake.current("traces").snapshot_id
-    known = _known(lake.among("traces", ("trace_id",), ours, others))
-    resolved = _resolve(lake, waiting, known)
-    quarantine = [[entry.model_dump() for entry in unit.manifest.quarantine] for unit in resolved]
-    _put(lake, "quarantine", batches, quarantine, ("source_uri", "offset", "reason"), run_id)
-    _put(lake, "gate_ledger", batches, [unit.ledger for unit in resolved], ("trace_id", "gate", "rule"), run_id)
+    stored_ids = _trace_ids(lake.among("traces", ("trace_id",), ours, others))
+    units = _reconcile(lake, waiting, stored_ids)
+    quarantine = [[entry.model_dump() for entry in unit.manifest.quarantine] for unit in units]
+    _replace_batches(lake, "quarantine", batches, quarantine, ("source_uri", "offset", "reason"), run_id)
+    _replace_batches(lake, "gate_ledger", batches, [unit.ledger for unit in units], ("trace_id", "gate", "rule"), run_id)
 
     adopted: list[str] = []
-    against = known
+    against = stored_ids
 
     def choose(opened: Table) -> list[str]:
         nonlocal against
         snapshot = opened.current_snapshot()
-        stored = known
+        now_stored = stored_ids
         if snapshot is not None and snapshot.snapshot_id != before:
-            stored = _known(among(opened.scan(row_filter=others, selected_fields=("trace_id",)), "trace_id", ours))
-        if stored != against:
-            resolved[:], against = _resolve(lake, waiting, stored), stored
-        adopted[:] = [path for unit in resolved for path in _files(lake, unit)]
+            now_stored = _trace_ids(among(opened.scan(row_filter=others, selected_fields=("trace_id",)), "trace_id", ours))
+        if now_stored != against:
+            units[:], against = _reconcile(lake, waiting, now_stored), now_stored
+        adopted[:] = [path for unit in units for path in _final_files(lake, unit)]
         return adopted
 
     lake.adopt_files("traces", choose, "ingest_batch", batches, run_id=run_id)
-    late = drop_erased(lake, batches, run_id)
-    if late:
-        resolved[-1].counts.by_gate["consent"] += late
-        resolved[-1].counts.written -= late
-    _record(lake, resolved, run_id)
+    erased_rows = drop_erased(lake, batches, run_id)
+    if erased_rows:
+        units[-1].counts.by_gate["consent"] += erased_rows
+        units[-1].counts.written -= erased_rows
+    _record(lake, units, run_id)
     _delete_unused(lake, waiting, adopted)
-    return {unit.manifest.unit.id: unit.counts for unit in resolved}
+    return {unit.manifest.unit.id: unit.counts for unit in units}
 
 
-def _ids(lake: Lake, waiting: list[Manifest]) -> set[str]:
-    """Ids of all traces that wait or were stopped: what other batches hold besides them matters to nobody here.
+def _waiting_ids(lake: Lake, waiting: list[Manifest]) -> set[str]:
+    """Ids of all traces that wait or were stopped; the commit looks up no others.
 
     Raises:
         DataError: before the first commit, when a staged file is gone or not as written.
@@ -179,27 +180,27 @@ def _ids(lake: Lake, waiting: list[Manifest]) -> set[str]:
         for file, table in zip(manifest.files, rows, strict=True):
             if table.num_rows != file.rows:
                 raise DataError(f"{file.path}: {table.num_rows} rows, its manifest says {file.rows}: run the shard again")
-            ids |= _known(table)
+            ids |= _trace_ids(table)
     return ids
 
 
-def _known(rows: Any) -> set[str]:
+def _trace_ids(rows: Any) -> set[str]:
     return set(rows.column("trace_id").to_pylist())
 
 
-def _resolve(lake: Lake, waiting: list[Manifest], known: set[str]) -> list[Resolved]:
-    """Sort out the units in their order."""
-    erased, taken = erased_users(lake), set(known)
+def _reconcile(lake: Lake, waiting: list[Manifest], stored_ids: set[str]) -> list[ReconciledUnit]:
+    """Reconcile the units in their order."""
+    erased, taken = erased_users(lake), set(stored_ids)
     result = []
     for manifest in waiting:
-        unit = _resolve_unit(lake, manifest, taken, erased)
+        unit = _reconcile_unit(lake, manifest, taken, erased)
         result.append(unit)
     return result
 
 
-def _resolve_unit(lake: Lake, manifest: Manifest, taken: set[str], erased: set[str]) -> Resolved:
-    """One unit against the traces that are taken; what it keeps is taken then."""
-    unit = Resolved(manifest, counts=Counts(**{**manifest.counts, "by_gate": dict(manifest.counts["by_gate"])}))
+def _reconcile_unit(lake: Lake, manifest: Manifest, taken: set[str], erased: set[str]) -> ReconciledUnit:
+    """Reconcile one unit with the trace ids that are taken; add the ids that it keeps."""
+    unit = ReconciledUnit(manifest, counts=Counts(**{**manifest.counts, "by_gate": dict(manifest.counts["by_gate"])}))
     now = datetime.now(UTC)
     ids: dict[str, str] = {}
     for rows in lake.read_files("traces", [file.path for file in manifest.files], ("trace_id", "user_hash")):
@@ -208,7 +209,6 @@ def _resolve_unit(lake: Lake, manifest: Manifest, taken: set[str], erased: set[s
     repeated = (ids.keys() | stopped) & taken
     erased_ids = {trace_id for trace_id, user in ids.items() if user in erased} - repeated
     unit.drop = (repeated & ids.keys()) | erased_ids
-    unit.kept = len(ids) - len(unit.drop)
     unit.ledger = [entry.model_dump() for entry in manifest.ledger if entry.trace_id not in repeated | erased_ids]
     for entry in manifest.ledger:
         if entry.action == "stopped" and entry.trace_id in repeated:
@@ -218,15 +218,15 @@ def _resolve_unit(lake: Lake, manifest: Manifest, taken: set[str], erased: set[s
     unit.counts.by_gate["consent"] += len(erased_ids)
     unit.counts.masked = len({row["trace_id"] for row in unit.ledger if row["action"] == "masked"})
     unit.counts.duplicates += len(repeated)
-    unit.counts.written = unit.kept
+    unit.counts.written = len(ids) - len(unit.drop)
     unit.counts.quarantined = len(manifest.quarantine)
     unit.counts.read += unit.counts.quarantined
     taken |= ids.keys() - unit.drop
     return unit
 
 
-def _files(lake: Lake, unit: Resolved) -> Iterator[str]:
-    """The unit's data files; one that holds rows to drop is written anew without them."""
+def _final_files(lake: Lake, unit: ReconciledUnit) -> Iterator[str]:
+    """Yield the unit's data files; write one that holds rows to drop anew without them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -251,28 +251,30 @@ def _delete_unused(lake: Lake, waiting: list[Manifest], adopted: list[str]) -> N
         lake.upkeep("traces", lambda opened: delete_paths(opened, [plain(path) for path in sorted(unused)]))
 
 
-def _put(lake: Lake, table: str, batches: tuple[str, ...], units: list[list[dict[str, Any]]], key: tuple[str, ...], run_id: str) -> None:
+def _replace_batches(
+    lake: Lake, table: str, batches: tuple[str, ...], units: list[list[dict[str, Any]]], key: tuple[str, ...], run_id: str
+) -> None:
     """Replace the units' batches of a table; a row that another batch or an earlier unit holds is left out."""
     others = ~row_filter({"ingest_batch": batches})
     stored = lake.among(table, key, [entry[key[0]] for entries in units for entry in entries], others) if any(units) else None
-    known = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True)) if stored is not None else set()
+    stored_keys = set(zip(*(stored.column(name).to_pylist() for name in key), strict=True)) if stored is not None else set()
     rows: list[dict[str, Any]] = []
     for batch, entries in zip(batches, units, strict=True):
-        fresh = [entry for entry in entries if tuple(entry[name] for name in key) not in known]
-        known |= {tuple(entry[name] for name in key) for entry in fresh}
-        rows += [{**entry, "ingest_batch": batch} for entry in fresh]
+        new_rows = [entry for entry in entries if tuple(entry[name] for name in key) not in stored_keys]
+        stored_keys |= {tuple(entry[name] for name in key) for entry in new_rows}
+        rows += [{**entry, "ingest_batch": batch} for entry in new_rows]
     if rows or lake.scan(table, ("ingest_batch",), {"ingest_batch": batches}).num_rows:
         lake.replace_batch(table, to_table(table, rows), "ingest_batch", batches, run_id=run_id)
 
 
-def _record(lake: Lake, resolved: list[Resolved], run_id: str) -> None:
-    """Say in one commit that the units are done."""
+def _record(lake: Lake, units: list[ReconciledUnit], run_id: str) -> None:
+    """Record in one commit that the units are done."""
     import pyarrow as pa
 
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     keys: list[str] = []
-    for unit in resolved:
+    for unit in units:
         planned = unit.manifest.unit
         payload = {
             "unit": planned.id,
@@ -286,7 +288,7 @@ def _record(lake: Lake, resolved: list[Resolved], run_id: str) -> None:
     lake.replace_batch("runs", pa.Table.from_pylist(rows), "record_key", tuple(keys), run_id=run_id)
 
 
-def result_of(total: Counts, traces: TableRef) -> Result:
-    """The result of counts."""
+def _result(total: Counts, traces: TableRef) -> Result:
+    """Result of the summed counts."""
     by_gate: dict[str, Any] = {f"stopped_{gate}": count for gate, count in total.by_gate.items()}
     return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **by_gate, **asdict(total))

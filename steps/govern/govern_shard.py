@@ -1,4 +1,4 @@
-"""Step `govern-shard`: one unit through the four gates into data files that no table knows yet."""
+"""Step `govern-shard`: send one unit through the four gates into data files that no table knows yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import ArtifactRef, FromJson, Frozen
 from steps.contract.spec import StepContext
-from steps.govern.batch import Outcome, finished, gate_unit
+from steps.govern.batch import Outcome, finished_units, gate_unit
 from steps.govern.identity import load_key
 from steps.govern.manifest import LedgerEntry, Manifest, Staged, Unread, write_manifest
 from steps.govern.rows import quarantine_row, to_table
@@ -30,7 +30,7 @@ class Params(Frozen):
 
 
 class Result(Frozen):
-    """What waits to be committed."""
+    """Manifest of the unit and its counts."""
 
     manifest: ArtifactRef = Field(description="names the written files and counts; input of `govern-commit`")
     unit: str = Field(description="id of the unit")
@@ -40,7 +40,7 @@ class Result(Frozen):
     done: bool = Field(description="the unit was committed before; nothing was read")
 
 
-def _unit(params: Params) -> Unit:
+def _find_unit(params: Params) -> Unit:
     if isinstance(params.unit, Unit):
         return params.unit
     if params.plan is None:
@@ -59,10 +59,10 @@ def run(params: Params, ctx: StepContext) -> Result:
         AccessError: a file or the key may not be read.
         TransientError: the lake does not answer.
     """
-    unit = _unit(params)
+    unit = _find_unit(params)
     key = load_key(ctx.config.govern, ctx.workdir)
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("governing", total=1, unit="units") as task:
-        done = unit.id in finished(lake)
+        done = unit.id in finished_units(lake)
         if done:
             manifest = Manifest(unit=unit, done=True)
         else:

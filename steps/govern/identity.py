@@ -13,7 +13,7 @@ from pathlib import Path
 
 from steps.contract.config import GovernConfig
 from steps.contract.errors import AccessError, ConfigError
-from steps.govern.pii import findings
+from steps.govern.pii import find_personal_data
 
 _KEY_BYTES = 32
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
@@ -21,7 +21,7 @@ _OPAQUE = re.compile(r"[0-9a-fA-F]{16,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[
 
 
 def load_key(config: GovernConfig, workdir: Path) -> bytes:
-    """The key that hashes user ids: the configured file, else one made once in the work folder.
+    """The key that hashes user ids: the configured file, else the one that the first run creates in the work folder.
 
     Without the same key the same user cannot be found again, for erasure least of all.
 
@@ -31,7 +31,7 @@ def load_key(config: GovernConfig, workdir: Path) -> bytes:
     """
     path = Path(config.user_key_file) if config.user_key_file else workdir / "secrets" / "user.key"
     if not config.user_key_file:
-        _make_key(path)
+        _create_key(path)
     try:
         key = path.read_bytes().strip()
     except FileNotFoundError:
@@ -43,7 +43,7 @@ def load_key(config: GovernConfig, workdir: Path) -> bytes:
     return key
 
 
-def _make_key(path: Path) -> None:
+def _create_key(path: Path) -> None:
     """Create the key file, mode 0600, unless it exists: of two that race, one key stays."""
     if path.exists():
         return
@@ -69,7 +69,7 @@ def keyed_hash(key: bytes, value: str) -> str:
 @functools.lru_cache(maxsize=65536)
 def safe_value(value: str) -> str:
     """A short technical value as it is, "" when it could be free text or personal data."""
-    return value if _SAFE.fullmatch(value) and (_OPAQUE.fullmatch(value) or next(findings(value), None) is None) else ""
+    return value if _SAFE.fullmatch(value) and (_OPAQUE.fullmatch(value) or next(find_personal_data(value), None) is None) else ""
 
 
 def safe_id(key: bytes, value: str) -> str:

@@ -1,4 +1,4 @@
-"""A governed unit on disk, waiting for its commit: data files of `traces`, and a manifest with all the rest.
+"""Manifest of a governed unit that waits for its commit: it names the data files of `traces` and holds all other rows.
 
 A manifest holds no text: paths, counts, and the rows for the ledger and quarantine.
 It lies at `artifacts/shards/govern/<unit>/<digest>.json`.
@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from steps.contract.errors import DataError
 from steps.contract.files import canonical_json
 from steps.contract.refs import ArtifactRef, Frozen
@@ -21,43 +23,43 @@ from steps.store.units import Unit
 class Staged(Frozen):
     """One data file; see `steps.store.lake_files.StagedFile`."""
 
-    path: str
-    bytes: int
-    rows: int
+    path: str = Field(description="where the file is, as the lake addresses it")
+    bytes: int = Field(description="size of the file")
+    rows: int = Field(description="rows in the file")
 
 
 class LedgerEntry(Frozen):
     """One row of `gate_ledger` without its batch."""
 
-    trace_id: str
-    gate: str
-    rule: str
-    action: str
-    at: datetime
+    trace_id: str = Field(description="id of the trace as stored: plain, or its keyed hash")
+    gate: str = Field(description="consent, region, confidentiality or pii")
+    rule: str = Field(description="why, as one word of ours")
+    action: str = Field(description="stopped or masked")
+    at: datetime = Field(description="when, UTC")
 
 
 class Unread(Frozen):
     """One row of `quarantine` without its batch."""
 
-    source_uri: str
-    offset: int
-    reason: str
-    at: datetime
+    source_uri: str = Field(description="file, without credentials")
+    offset: int = Field(description="line or row, from 1; 0 for the file")
+    reason: str = Field(description="why it could not be read, as one word of ours")
+    at: datetime = Field(description="when, UTC")
 
 
 class Manifest(Frozen):
-    """What a shard leaves. `done`: the unit was committed before, and the rest is empty."""
+    """Manifest of one unit."""
 
-    unit: Unit
-    done: bool = False
-    files: tuple[Staged, ...] = ()
-    ledger: tuple[LedgerEntry, ...] = ()
-    quarantine: tuple[Unread, ...] = ()
-    counts: dict[str, Any] = {}
+    unit: Unit = Field(description="the unit as planned")
+    done: bool = Field(default=False, description="the unit was committed before, and the rest is empty")
+    files: tuple[Staged, ...] = Field(default=(), description="data files that the commit adopts")
+    ledger: tuple[LedgerEntry, ...] = Field(default=(), description="what the gates did to the traces")
+    quarantine: tuple[Unread, ...] = Field(default=(), description="places that could not be read")
+    counts: dict[str, Any] = Field(default={}, description="fields of `steps.govern.batch.Counts`")
 
 
 def manifest_folder(artifacts: Path, unit_id: str) -> Path:
-    """Where the manifests of a unit are; there may be several when a shard ran twice."""
+    """Folder of a unit's manifests; it holds several when a shard ran twice."""
     return artifacts.absolute() / "shards" / "govern" / unit_id
 
 

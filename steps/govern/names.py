@@ -1,6 +1,6 @@
-"""Person names where people introduce themselves, sign, or are addressed, in English and Korean.
+"""Name search in English and Korean text: people who introduce themselves, sign, or are addressed.
 
-There is no dictionary of names: someone who is merely mentioned is not found.
+The search has no dictionary of names, so it misses someone who is merely mentioned.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from steps.govern.vocabulary import KOREAN_NOT_NAMES, NOT_FIRST, NOT_NAMES, SURNAMES
+from steps.govern.name_stop_words import KOREAN_NOT_NAMES, NOT_FIRST, NOT_NAMES, SURNAMES
 
 _LINK = r"(?:(?:van|von|der|den|de|da|di|del|la|bin|al)[ \t]+)*"
 _PART = r"[A-Z](?:[a-zÀ-ÿ]+(?:['’-][A-Z]?[a-zÀ-ÿ]+)*|['’][A-Z][a-zÀ-ÿ]+)"
@@ -51,7 +51,7 @@ _GREETING = (
 )
 
 
-def _without_dot(name: str) -> int:
+def _length_without_dot(name: str) -> int:
     """Length of a name without the full stop of its sentence; an initial keeps its own."""
     return len(name) if re.search(r"\b[A-Z]\.$", name) else len(name.rstrip("."))
 
@@ -61,7 +61,7 @@ def _english(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             first = match[1].split()[0].rstrip(".")
             if first not in NOT_FIRST and first.lower() not in NOT_NAMES:
-                yield match.start(1), match.start(1) + _without_dot(match[1])
+                yield match.start(1), match.start(1) + _length_without_dot(match[1])
     for match in _ENGLISH_LOWER.finditer(text):
         words = match[1].split()
         if words[0] not in NOT_NAMES:
@@ -70,7 +70,7 @@ def _english(text: str) -> Iterator[tuple[int, int]]:
 
 
 def find_names(text: str) -> Iterator[tuple[int, int]]:
-    """Half-open spans of names in a text."""
+    """Yield the half-open span of every name in a text."""
     yield from _english(text)
     if not text.isascii():
         for pattern in _KOREAN:
@@ -80,10 +80,10 @@ def find_names(text: str) -> Iterator[tuple[int, int]]:
 
 
 def echo_pattern(name: str) -> re.Pattern[str]:
-    """Where else in a trace a known name stands: whole, or a part of it in a greeting or before 님 and 씨."""
+    """Pattern of a known name elsewhere in its trace: the full name, or a part of it in a greeting or before 님 and 씨."""
     if re.fullmatch("[가-힣]{3,5}", name):
-        given = name[2:] if len(name) > 3 else name[1:]
-        return re.compile(rf"{name}|(?<![가-힣]){given}(?=\s?(?:님|씨))")
-    whole = rf"(?<![^\W\d_]){re.escape(name)}(?![^\W\d_])"
+        given_name = name[2:] if len(name) > 3 else name[1:]
+        return re.compile(rf"{name}|(?<![가-힣]){given_name}(?=\s?(?:님|씨))")
+    full_name = rf"(?<![^\W\d_]){re.escape(name)}(?![^\W\d_])"
     parts = "|".join(re.escape(part) for part in re.findall(r"[^\W\d_][\w'’-]{2,}", name))
-    return re.compile(rf"(?P<lead>{_GREETING})(?:{parts})(?![^\W\d_])|{whole}" if parts else whole)
+    return re.compile(rf"(?P<lead>{_GREETING})(?:{parts})(?![^\W\d_])|{full_name}" if parts else full_name)

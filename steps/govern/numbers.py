@@ -47,8 +47,8 @@ def iban(text: str) -> bool:
     compact = text.replace(" ", "")
     if not 15 <= len(compact) <= 34:
         return False
-    turned = compact[4:] + compact[:4]
-    return int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1
+    rotated = compact[4:] + compact[:4]
+    return int("".join(str(int(sign, 36)) for sign in rotated)) % 97 == 1
 
 
 def resident_number(text: str, match: re.Match[str]) -> bool:

@@ -1,13 +1,13 @@
-"""Personal data and secrets in text: find, mask, and prove that nothing is left.
+"""Search for personal data and secrets in text: find, mask, and prove that nothing is left.
 
-Two stages: one RE2 pass over a whole Arrow column tells which texts can hold anything at all
-(`suspicious`), and only those meet the exact rules. Every rule is a pattern plus a check
-(checksum, calendar, context words), so that ports, limits and plain numbers pass. Text is compared
-in a folded form of equal length (full-width digits and look-alike dashes become ASCII), so that
+The search has two stages. One RE2 pass over a whole Arrow column flags the texts that can hold anything at all
+(`flag_suspicious`), and only those meet the exact rules. Every rule is a pattern plus a check
+(checksum, calendar, context words), so that ports, limits and plain numbers pass. The rules read
+a folded text of equal length (full-width digits and look-alike dashes become ASCII), so that
 positions fit the original.
 
-There is no language model here: names are found only where someone introduces, signs or addresses
-(`names.py`), postal addresses not at all.
+The search uses no language model: it finds names only where someone introduces, signs or addresses
+(`names.py`), and postal addresses not at all.
 
 Source: Luhn ISO/IEC 7812-1; IBAN ISO 13616 (mod 97); Korean resident numbers: Resident
 Registration Act enforcement rules (check digit until October 2020).
@@ -44,7 +44,7 @@ MAX_NAMES = 64  # a trace that introduces more people is refused: it is a list, 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A place in a text: kind of data and the half-open span that is to be replaced."""
+    """A finding in a text: the kind of data and the half-open span to replace."""
 
     kind: str
     start: int
@@ -128,14 +128,14 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def folded(text: str) -> str:
-    """The text for comparing: same length, full-width signs and dashes as ASCII."""
+def fold_text(text: str) -> str:
+    """Text for the rules: same length, full-width signs and dashes as ASCII."""
     return text if text.isascii() else text.translate(_FOLD)
 
 
-def findings(text: str) -> Iterator[Finding]:
-    """Personal data and secrets in one text; spans may overlap."""
-    plain = folded(text)
+def find_personal_data(text: str) -> Iterator[Finding]:
+    """Yield the personal data and secrets of one text; spans may overlap."""
+    plain = fold_text(text)
     for rule in RULES:
         for match in rule.pattern.finditer(plain):
             if rule.check is None or rule.check(plain, match):
@@ -145,23 +145,23 @@ def findings(text: str) -> Iterator[Finding]:
         yield Finding("name", start, end)
 
 
-def _masked(text: str, kinds: set[str]) -> str:
-    """The text with its findings replaced, earlier and longer ones first; adds the kinds found."""
+def _mask(text: str, kinds: set[str]) -> str:
+    """Text with its findings replaced, earlier and longer ones first; adds their kinds to `kinds`."""
     result, position = [], 0
-    for found in sorted(findings(text), key=lambda item: (item.start, -item.end)):
-        if found.start < position:
-            if found.end <= position:
+    for finding in sorted(find_personal_data(text), key=lambda item: (item.start, -item.end)):
+        if finding.start < position:
+            if finding.end <= position:
                 continue
-            found = Finding(found.kind, position, found.end)
-        kinds.add(found.kind)
-        result += [text[position : found.start], f"[{found.kind.upper()}]"]
-        position = found.end
+            finding = Finding(finding.kind, position, finding.end)
+        kinds.add(finding.kind)
+        result += [text[position : finding.start], f"[{finding.kind.upper()}]"]
+        position = finding.end
     return "".join((*result, text[position:])) if result else text
 
 
-def introduced_names(text: str) -> set[str]:
-    """Names that a text introduces, to be masked wherever else the trace says them."""
-    plain = folded(text)
+def find_introduced_names(text: str) -> set[str]:
+    """Names that a text introduces, which its trace masks everywhere else."""
+    plain = fold_text(text)
     return {text[start:end] for start, end in find_names(plain)}
 
 
@@ -171,26 +171,26 @@ def mask_texts(texts: Sequence[str]) -> tuple[list[str], tuple[str, ...], bool]:
     A name introduced in one text is masked in all of them: the answer that greets the user by it, too.
 
     Returns:
-        (masked texts, kinds found in alphabetical order, whether a second search found nothing more)
+        (masked texts, kinds of the findings in alphabetical order, whether a second search finds nothing more)
     """
     kinds: set[str] = set()
-    known = sorted({name for text in texts for name in introduced_names(text) if len(name) > 2}, key=lambda name: (-len(name), name))
+    known = sorted({name for text in texts for name in find_introduced_names(text) if len(name) > 2}, key=lambda name: (-len(name), name))
     if len(known) > MAX_NAMES:
         return list(texts), ("name",), False
     echoes = [echo_pattern(name) for name in known]
     result = []
     for text in texts:
-        masked = _masked(text, kinds)
+        masked = _mask(text, kinds)
         for pattern in echoes:
             masked = pattern.sub(lambda match: (match.groupdict().get("lead") or "") + "[NAME]", masked)
         result.append(masked)
-    clean = not any(next(findings(text), None) for text in result)
+    clean = not any(next(find_personal_data(text), None) for text in result)
     return result, tuple(sorted(kinds)), clean
 
 
-def suspicious(texts: pa.Array) -> list[bool]:
-    """Which texts can hold anything that the rules know; the others need no further look."""
+def flag_suspicious(texts: pa.Array) -> list[bool]:
+    """Flags of texts, (texts,): whether the rules can find anything in them; the others need no further look."""
     import pyarrow.compute as pc
 
-    answer: list[bool] = pc.match_substring_regex(texts, SUSPICIOUS).to_pylist()
-    return answer
+    flags: list[bool] = pc.match_substring_regex(texts, SUSPICIOUS).to_pylist()
+    return flags

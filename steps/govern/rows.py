@@ -1,4 +1,4 @@
-"""Traces, ledger entries and unreadable places as rows of the lake."""
+"""Rows of the lake for traces, ledger entries and unreadable places."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_MODELS = 32
 
 
 def trace_row(trace: Trace, masked: Iterable[Decision], key: bytes, now: datetime) -> dict[str, Any]:
-    """One governed trace as a row of `traces`. Ids and short values are made safe, the user is hashed."""
+    """Row of `traces` for one governed trace. Ids and short values that could hold text are hashed or dropped, the user is hashed."""
     model = model_partition(safe_value(trace.model))
     return {
         "trace_id": safe_id(key, trace.trace_id),
@@ -57,26 +57,26 @@ def trace_row(trace: Trace, masked: Iterable[Decision], key: bytes, now: datetim
 def limit_models(rows: list[dict[str, Any]]) -> None:
     """Rename the rarest models of a batch to "other": every model is a partition, and files get small."""
     counts = Counter(row["model"] for row in rows)
-    kept = {name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_MODELS]}
+    frequent = {name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_MODELS]}
     for row in rows:
-        if row["model"] not in kept:
+        if row["model"] not in frequent:
             row["model"] = "other"
 
 
 def ledger_row(trace_id: str, decision: Decision, key: bytes, now: datetime) -> dict[str, Any]:
-    """What a gate did to a trace, as a row of `gate_ledger`."""
+    """Row of `gate_ledger` for what a gate did to a trace."""
     return {"trace_id": safe_id(key, trace_id), "gate": decision.gate, "rule": decision.rule, "action": decision.action, "at": now}
 
 
 def quarantine_row(place: Unreadable, now: datetime) -> dict[str, Any]:
-    """Where something could not be read, as a row of `quarantine`."""
+    """Row of `quarantine` for a place that could not be read."""
     return {"source_uri": re.sub(r"://[^/@]*@", "://", place.uri), "offset": place.offset, "reason": place.reason, "at": now}
 
 
 def to_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows as an Arrow table in the lake's types."""
+    """Arrow table of rows in the lake's types."""
     import pyarrow as pa
 
     schema = arrow_schema(TABLES[name])
-    used = [field.with_nullable(True) for field in schema if not rows or field.name in rows[0]]
-    return pa.Table.from_pylist(rows, schema=pa.schema(used))
+    columns = [field.with_nullable(True) for field in schema if not rows or field.name in rows[0]]
+    return pa.Table.from_pylist(rows, schema=pa.schema(columns))

@@ -6,7 +6,7 @@ import time
 import pyarrow as pa
 import pytest
 
-from steps.govern.pii import MAX_NAMES, findings, mask_texts, suspicious
+from steps.govern.pii import MAX_NAMES, find_personal_data, flag_suspicious, mask_texts
 from steps.laptop.people import make_people, personal_remark
 
 # (kind, text, what must be gone)
@@ -89,7 +89,7 @@ def test_found_and_masked(kind, text, gone):
     assert f"[{kind.upper()}]" in masked
     assert gone not in masked
     assert clean
-    assert suspicious(pa.array([text])) == [True], "the first stage must not let pass what the second would find"
+    assert flag_suspicious(pa.array([text])) == [True], "the first stage must not let pass what the second would find"
 
 
 @pytest.mark.parametrize("text", UNTOUCHED)
@@ -136,14 +136,14 @@ def test_a_crowd_of_names_is_refused():
 )
 def test_hostile_text_takes_linear_time(hostile):
     started = time.process_time()
-    list(findings(hostile))
+    list(find_personal_data(hostile))
     assert time.process_time() - started < 3
 
 
 def test_remarks_of_the_sample_users_are_all_masked():
     rng = random.Random(7)
     remarks = [personal_remark(person, rng) for person in make_people(1, ("eu-west-1",), 500)]
-    assert all(suspicious(pa.array(remarks)))
+    assert all(flag_suspicious(pa.array(remarks)))
     for remark in remarks:
         (masked,), kinds, clean = mask_texts([f"{remark} Which port does the Silver Falcon use?"])
         assert len(kinds) == 1, (remark, masked)

@@ -1,4 +1,4 @@
-"""Words that stand where a name could stand and are none."""
+"""Stop words of the name search: words in the place of a name that are no names, and the Korean family names."""
 
 from __future__ import annotations
 
