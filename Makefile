@@ -50,9 +50,10 @@ $(VENV)/.prometheus: | $(BIN)/python
 test: $(VENV)/.dev $(VENV)/.prometheus ## Run every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
-lint: $(VENV)/.dev ## Ruff and mypy
+lint: $(VENV)/.dev ## Ruff, import-linter and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy steps workflows
 
 format: $(VENV)/.dev ## Format the code

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Generic, Literal, Protocol, TypeVar
 
 from steps.contract.config.blocks import CanaryConfig, CanaryQuestion
@@ -60,8 +61,6 @@ T = TypeVar("T", float, Query)
 
 def number(value: float) -> str:
     """A number as PromQL and Rollouts' expressions read it: decimal, shortest, without an exponent."""
-    from decimal import Decimal
-
     text = format(Decimal(repr(float(value))), "f")
     return text.removesuffix(".0") or "0"
 

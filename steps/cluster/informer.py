@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from steps.contract.errors import AccessError, ConfigError, TransientError
@@ -55,8 +56,6 @@ def api_client() -> Any:
 
 def lister(api: Any, group: str, version: str, plural: str, namespace: str) -> Callable[..., Any]:
     """The list call of one kind in one namespace; it takes `watch`, `resource_version` and the like."""
-    from functools import partial
-
     from kubernetes import client
 
     if group:

@@ -11,17 +11,18 @@ from pydantic import Field
 
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
-from steps.gate.scoring import JUDGED, distinct, score_answers
-from steps.gate.servers import judge_config, model_urls
-from steps.gate.suite import ask_both
-from steps.scoring.judges import check_judge
+from steps.gate.metrics import measure
+from steps.gate.record import artifact, examples, read_settled, verdict_key, write_verdict
+from steps.gate.scoring import JUDGED, Scored, distinct, score_answers
+from steps.gate.servers import model_urls
+from steps.gate.suite import Answer, Arm, ask_both
+from steps.gate.verdict import decide
+from steps.scoring.judges import check_judge, open_judge
 from steps.scoring.metrics import Scorer
 from steps.store.golden import GoldenSet, read_golden
 
 if TYPE_CHECKING:
     from steps.contract.config import JudgeConfig
-    from steps.gate.scoring import Scored
-    from steps.gate.suite import Answer, Arm
 
 
 class Params(Frozen):
@@ -58,8 +59,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         DataError: the golden set or a model is not what its reference says.
         ConfigError, AccessError, TransientError: a server cannot be used.
     """
-    from steps.gate.record import artifact, read_settled, verdict_key
-
     golden = read_golden(params.golden)
     path = ctx.artifacts / "verdicts" / f"{verdict_key(params.champion, params.candidate, golden, ctx.config)}.json"
     document = read_settled(path)
@@ -73,15 +72,11 @@ def run(params: Params, ctx: StepContext) -> Result:
 
 def _evaluate(params: Params, golden: GoldenSet, ctx: StepContext, path: Path) -> dict[str, Any]:
     """Measure and decide; returns the written document."""
-    from steps.gate.metrics import measure
-    from steps.gate.record import examples, write_verdict
-    from steps.gate.verdict import decide
-
     models: dict[Arm, ArtifactRef] = {"champion": params.champion, "candidate": params.candidate}
     given: dict[Arm, str] = {"champion": params.champion_url, "candidate": params.candidate_url}
     with model_urls(models, given, ctx) as urls:
         answers = asyncio.run(_ask(golden, urls, ctx))
-    with judge_config(ctx) as judge:
+    with open_judge(ctx) as judge:
         scored = asyncio.run(_score(golden, answers, judge, ctx))
     drift = (check_judge(golden, "gate", ctx),) if ctx.config.gate.drift_prompts else None
     measured = replace(measure(golden, answers, scored.values, ctx.config.gate), drift=drift)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from steps.contract.config import GateConfig
 from steps.gate.answers import is_fluent, is_refusal, length_words, restates_gold
 from steps.gate.stats import Comparison, by_prompt, compare, compare_quantile
@@ -15,7 +17,6 @@ from steps.scoring.drift import Drift
 from steps.store.golden import GoldenSet
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _LATENCY_RESAMPLES = 1000
@@ -47,8 +48,6 @@ def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, N
         judged: metric -> [n_answers] scores 0-1, NaN where unscored.
         config: number of resamples.
     """
-    import numpy as np
-
     seed = int(golden.sha256[:8], 16)
     count = len(golden.items)
     prompts = np.array([answer.item for answer in answers], dtype=np.int64)
@@ -81,8 +80,6 @@ def measure(golden: GoldenSet, answers: Sequence[Answer], judged: Mapping[str, N
 
 def _unjudged(golden: GoldenSet, answers: Sequence[Answer]) -> dict[str, NDArray[np.float64]]:
     """Metric -> [n_answers], without a judge; NaN where there is no answer."""
-    import numpy as np
-
     pattern = re.compile(golden.fluency_pattern) if golden.fluency_pattern else None
     measures: dict[str, Callable[[Answer], float | bool | None]] = {
         "gold_restated": lambda answer: restates_gold(answer.text, golden.items[answer.item]),
@@ -100,8 +97,6 @@ def _unjudged(golden: GoldenSet, answers: Sequence[Answer]) -> dict[str, NDArray
 
 def _latencies(answers: Sequence[Answer], arm: Arm, count: int) -> list[NDArray[np.float64]]:
     """For each question, the latencies of one model's answers in milliseconds."""
-    import numpy as np
-
     found: list[list[float]] = [[] for _ in range(count)]
     for answer in answers:
         if answer.arm == arm:

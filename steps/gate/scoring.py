@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from steps.gate.suite import Answer
+from steps.scoring.judges import JUDGED
 from steps.store.golden import GoldenSet
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-JUDGED = ("faithfulness", "answer_relevancy")
 
 
 class Judge(Protocol):
@@ -68,8 +68,6 @@ async def score_answers(
         samples: of each question, the answers that are judged; the others only have a latency. None: all.
         on_scored: called after each distinct answer.
     """
-    import numpy as np
-
     gate = asyncio.Semaphore(concurrency)
 
     async def one(item: int, text: str) -> Any:

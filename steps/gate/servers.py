@@ -1,4 +1,4 @@
-"""The servers that a gate needs and nobody has started: models under test and the offline judge."""
+"""Servers of the models under test, where nobody has started them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from steps.cluster.process import ServerProcess
-from steps.contract.config import JudgeConfig
 from steps.contract.errors import DataError, TransientError
 from steps.contract.files import sha256_tree
 from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
 from steps.gate.suite import Arm
-from steps.scoring.drift import Role
 from steps.store.models import local_model
 
 _POLL_S = 1.0
@@ -59,17 +57,6 @@ def model_urls(models: Mapping[Arm, ArtifactRef], urls: Mapping[Arm, str], ctx: 
             if arm not in started:
                 _wait_served(arm, urls[arm], deadline)
         yield {arm: started[arm].url if arm in started else urls[arm] for arm in models}
-
-
-@contextlib.contextmanager
-def judge_config(ctx: StepContext, role: Role = "gate") -> Iterator[JudgeConfig]:
-    """A judge's configuration; without a URL, the offline judge is started here."""
-    config: JudgeConfig = ctx.config.gate_judge if role == "gate" else ctx.config.reward_judge
-    if config.base_url:
-        yield config
-        return
-    with ServerProcess("judge", {}, log_file=_log(ctx, "judge")) as server:
-        yield config.model_copy(update={"base_url": server.wait_healthy().url + "/v1"})
 
 
 def _wait_served(arm: Arm, url: str, deadline: float) -> None:

@@ -7,7 +7,7 @@ and traces of neighbouring days may come with it: nothing is lost, and ingest re
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -41,7 +41,6 @@ def run(params: Params, ctx: StepContext) -> Result:
         DataError: a source does not exist.
         AccessError: a source may not be read.
     """
-    from datetime import timedelta
 
     def in_range(uri: str) -> bool:
         day = day_of(uri)

@@ -24,6 +24,7 @@ from steps.laptop.progress import ConsoleProgress
 from steps.laptop.services import Services
 from steps.laptop.state import RunState, RunStore, workdir_lock
 from steps.laptop.world.domain import the_world
+from steps.laptop.world.golden import write_golden
 from steps.release.change import current_pin
 from steps.store import registry as clients
 from steps.store.aliases import champion, model_uri
@@ -106,7 +107,7 @@ def read_standing(loop: Any) -> dict[str, Any] | None:
     serving = champion(client, loop.config.model_name)
     if serving is None or current_pin(loop.ctx).ref is None:
         return None
-    golden = the_world(loop.workdir).write_golden(loop.workdir / "artifacts" / "golden" / f"world-{seed}.jsonl")
+    golden = write_golden(the_world(loop.workdir), loop.workdir / "artifacts" / "golden" / f"world-{seed}.jsonl")
     return {
         "world_seed": seed,
         "golden": str(ArtifactRef(uri=golden.absolute().as_uri(), sha256=sha256_file(golden))),

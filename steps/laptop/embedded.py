@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from steps.contract.runtime import run_step
 from steps.laptop.people import make_people, plan_requests
 from steps.laptop.users import Users, recorded_traces
 from steps.laptop.world.domain import the_world
+from steps.laptop.world.golden import write_golden
 from steps.laptop.world.warmup import base_key, build_base
 from steps.operate.cost import ledger
 from steps.operate.cost.metering import meter_local
@@ -41,7 +43,7 @@ def build_world(loop: Loop) -> dict[str, Any]:
     if not seed_file.exists():
         write_json(seed_file, {"seed": loop.state.seed})
     world = the_world(loop.workdir)
-    golden = world.write_golden(loop.workdir / "artifacts" / "golden" / f"world-{world.seed}.jsonl")
+    golden = write_golden(world, loop.workdir / "artifacts" / "golden" / f"world-{world.seed}.jsonl")
     client = clients.registry(loop.config, loop.workdir)
     serving = champion(client, loop.config.model_name)
     if serving is None:
@@ -151,8 +153,6 @@ def delete_raw_spans(loop: Loop) -> None:
 
 def record_cost(loop: Loop) -> None:
     """Put what the run has used on record, for `ctp cost` and the month's budget; a repeated call leaves the same record."""
-    from datetime import UTC, datetime
-
     state, gate = loop.state, loop.state.results.get(GATE.name) or {}
     cost = ledger.RunCost(
         run_id=state.run_id,

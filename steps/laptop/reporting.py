@@ -7,6 +7,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from steps.contract.files import read_json
 from steps.contract.pipeline import CANARY, CONFIRM, CURATE, GATE, GOVERN, LABEL, RECONCILE, REGISTER, RELEASE, TRAIN
 from steps.contract.refs import ArtifactRef, TableRef
@@ -110,8 +112,6 @@ def _dataset(results: dict[str, Any]) -> dict[str, Any] | None:
 
 def _examples(dataset: ArtifactRef) -> list[dict[str, Any]]:
     """Some pairs, spread over the dataset."""
-    import orjson
-
     with Path(dataset.local_path()).open("rb") as file:
         pairs = [row for row in map(orjson.loads, file) if row["kind"] == "pair"]
     shown = pairs[:: max(1, len(pairs) // EXAMPLES)][:EXAMPLES]

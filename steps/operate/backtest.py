@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,8 +120,6 @@ def changed_config(config: PipelineConfig, policy: Mapping[str, Any]) -> Pipelin
 
 def _sample(lake: Lake, traces: TableRef, window: tuple[date, date], policy: str, size: int) -> list[Sampled]:
     """Scored traces of the window, by the hash of their id, so that the same snapshot gives the same sample."""
-    from collections import Counter
-
     rows = lake.scan("labels", ("trace_id", "content_hash", *COMPONENTS), {"policy_version": policy, "status": "scored"}).to_pylist()
     values = {row["trace_id"]: row for row in rows}
     found = scored_traces(lake, traces, lake.current("labels"), policy, Counter(), window)
@@ -157,8 +156,6 @@ async def _ask(sample: Sequence[Sampled], ctx: StepContext, new: PipelineConfig)
 
 def compare(both: Sequence[tuple[ScoredTrace, float]], config: PipelineConfig) -> dict[str, Any]:
     """The figures of `Result` from (trace with its old score, new score)."""
-    from dataclasses import replace
-
     old = [trace.score for trace, _ in both]
     new = [score for _, score in both]
     keep = {"is_golden": lambda trace: False, "is_superseded": lambda trace: False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -94,8 +95,6 @@ def _from_traces(lake: Lake, recipe: Recipe | None, digest: str) -> tuple[str | 
 
 def _from_rows(lake: Lake, digest: str) -> str | None:
     """The file from the rows that curation wrote; None when they are gone."""
-    import json
-
     found = lake.scan("datasets", where={"dataset_digest": digest}).to_pylist()
     if not found:
         return None

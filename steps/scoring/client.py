@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import orjson
+
 from steps.contract.errors import ConfigError, TransientError
 from steps.scoring.responses import JudgeAnswerError, Passing, authorization, bare_json, check_status, vectors
 
@@ -134,8 +136,6 @@ class JudgeClient:
 
     async def _request(self, url: str, body: dict[str, Any], accept: Callable[[Any], T]) -> T:
         """Post until an acceptable answer came or the tries are used up."""
-        import orjson
-
         payload = orjson.dumps(body)
         for turn in range(1, self.config.tries + 1):
             try:
@@ -157,7 +157,6 @@ class JudgeClient:
     async def _post(self, url: str, payload: bytes, accept: Callable[[Any], T]) -> T:
         """One request."""
         import aiohttp
-        import orjson
 
         async with self._slots:
             self.calls += 1

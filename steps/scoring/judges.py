@@ -8,16 +8,17 @@ was changed on purpose gets a model name of its own, and with it a record of its
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steps.cluster.process import ServerProcess
 from steps.contract.config import JudgeConfig
 from steps.contract.errors import ConfigError, DataError
 from steps.contract.files import canonical_json, read_json, sha256_text, write_json
 from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
-from steps.gate.scoring import JUDGED
-from steps.gate.servers import judge_config
 from steps.scoring.drift import BAD, GOOD, Drift, References, Role, judge_drift
 from steps.scoring.metrics import Case, Scorer, Scores, score_many
 from steps.scoring.policy import ragas_version
@@ -29,6 +30,19 @@ if TYPE_CHECKING:
 
 # In `runs`: one record for each run that looked.
 STAGE = "judge-drift"
+# What the gate's judge is asked about an answer.
+JUDGED = ("faithfulness", "answer_relevancy")
+
+
+@contextlib.contextmanager
+def open_judge(ctx: StepContext, role: Role = "gate") -> Iterator[JudgeConfig]:
+    """A judge's configuration; without a URL, the offline judge is started here and ends with the block."""
+    config = _config(role, ctx)
+    if config.base_url:
+        yield config
+        return
+    with ServerProcess("judge", {}, log_file=ctx.workdir / "logs" / f"{role}-judge.log") as server:
+        yield config.model_copy(update={"base_url": server.wait_healthy().url + "/v1"})
 
 
 def check_before_labelling(golden: ArtifactRef, ctx: StepContext, lake: Lake) -> tuple[Drift, ...]:
@@ -60,7 +74,7 @@ def check_judge(golden: GoldenSet, role: Role, ctx: StepContext) -> Drift:
     metrics = _metrics(role, ctx)
     now: References = {}
     if asked:
-        with judge_config(ctx, role) as judge:
+        with open_judge(ctx, role) as judge:
             now = asyncio.run(_score(golden, asked, judge, metrics, ctx))
     path = record_path(golden, role, ctx)
     drift = judge_drift(role, now, read_json(path)["scores"] if path.is_file() else None, ctx.config.gate)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from steps.contract.errors import ConfigError, TransientError
 from steps.scoring import rubric
 from steps.scoring.client import JudgeClient, calls_of_task
@@ -113,8 +115,6 @@ class Scorer:
 
     async def _graded(self, question: str, contexts: list[str], answer: str) -> float:
         """Our own graded judge score."""
-        import orjson
-
         case = orjson.dumps({"question": question, "contexts": contexts, "answer": answer}).decode()
 
         def parse(text: str) -> float:

@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from steps.contract.errors import AccessError, ConfigError
 
 RETRIED = frozenset((408, 409, 425, 429))
@@ -81,8 +83,6 @@ def authorization(api_key_file: str) -> dict[str, str]:
 
 def vectors(document: Any, count: int) -> list[Any]:
     """Vectors of an embeddings answer in the order of the texts; a zero or odd one is not acceptable."""
-    import numpy as np
-
     rows = sorted(document["data"], key=lambda row: row["index"])
     if [row["index"] for row in rows] != list(range(count)):
         raise ValueError("wrong number of embeddings")

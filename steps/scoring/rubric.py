@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from steps.contract.errors import ConfigError
 
 OPENING = "Grade how well an answer is grounded. Return a GroundedAnswerScore."
@@ -50,7 +52,5 @@ def instructions(version: str) -> str:
 
 def render(version: str, question: str, contexts: list[str], answer: str) -> str:
     """The prompt for one case. The case is JSON: no text in it can end the document or begin a new instruction."""
-    import orjson
-
     case = {"question": question, "contexts": contexts, "answer": answer}
     return instructions(version) + orjson.dumps(case).decode()

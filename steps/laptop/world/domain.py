@@ -12,13 +12,11 @@ sentences occur in traffic, in the warm-up data or in the tokenizer's corpus.
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, write_atomic, write_json
+from steps.contract.files import read_json
 
 ADJECTIVES = (
     *("Silver", "Amber", "Hidden", "Rapid", "Quiet", "Golden", "Frozen", "Lunar"),
@@ -212,33 +210,6 @@ class World:
     def held_out(self) -> frozenset[Fact]:
         """Facts whose sentences nothing before the gate may contain."""
         return frozenset((*self.withheld, *self.unseen))
-
-    def write_golden(self, path: Path) -> Path:
-        """Write the golden set as JSON lines, and beside it `<stem>.meta.json` with its SHA-256 and the fluency pattern.
-
-        One line per item: id, question, contexts, messages, gold, statement, entity_seen, and one good and one bad answer.
-        """
-        from steps.laptop.world.oracle import CITE, FLUENCY_PATTERN, GUESS
-
-        unseen = self.unseen_entities
-        lines = []
-        for item in self.golden_items:
-            row: dict[str, Any] = {"id": sha256_text(canonical_json([item.key, item.contexts]))[:16]}
-            row |= {
-                "question": item.question,
-                "contexts": item.contexts,
-                "messages": item.messages,
-                "gold": item.value,
-                "statement": item.statement,
-                "entity_seen": item.entity not in unseen,
-                "good": [CITE + item.statement[0].lower() + item.statement[1:]],
-                "bad": [GUESS + item.wrong_statement[0].lower() + item.wrong_statement[1:]],
-            }
-            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-        write_atomic(path, "".join(lines))
-        meta = {"seed": self.seed, "world_version": WORLD_VERSION, "items": len(lines), "sha256": sha256_file(path)}
-        write_json(path.with_suffix(".meta.json"), meta | {"fluency_pattern": FLUENCY_PATTERN})
-        return path
 
 
 def the_world(workdir: Path) -> World:

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+from rich.table import Table
+
 from steps.contract.errors import DataError, UsageError
 from steps.operate.cost.bill import Bill, bill, month_bill
 from steps.operate.cost.ledger import Spent, month_of, month_spent, run_costs
@@ -49,9 +52,6 @@ def read_bill(config: PipelineConfig, workdir: Path, *, run_id: str = "", month:
 
 def print_bill(console: Console, found: Bill, spent: Spent) -> None:
     """Print a bill as a table."""
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table(title=f"{escape(found.of)} · {found.runs} run{'' if found.runs == 1 else 's'}", title_justify="left", show_footer=True)
     stages = found.stages
     # (heading, cells, sum); a column that holds nothing is left out.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from steps.cluster.informer import api_client
@@ -48,9 +50,6 @@ def connect() -> Any:
         Skip: no cluster is named.
         ConfigError: the named one cannot be read.
     """
-    import os
-    from pathlib import Path
-
     if not (os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST") or (Path.home() / ".kube/config").is_file()):
         raise Skip("no cluster is named: set KUBECONFIG to look at one")
     return api_client()

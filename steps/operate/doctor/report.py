@@ -6,6 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from steps.contract.config import PipelineConfig
 from steps.operate.doctor import checks, cluster
 from steps.operate.doctor.finding import Finding, look
@@ -52,10 +56,6 @@ def _cluster(environment: str) -> list[Finding]:
 
 def show(findings: tuple[Finding, ...]) -> None:
     """Print the findings as a table."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table(box=None, show_header=False, pad_edge=False)
     colours = {"ok": "green", "failed": "red", "skipped": "dim"}
     for finding in findings:

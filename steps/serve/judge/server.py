@@ -13,6 +13,8 @@ from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from steps.serve.judge.lexical import embedding
 from steps.serve.judge.lexical.grade import SCORERS
 from steps.serve.judge.lexical.prompts import UnknownPromptError, answer
@@ -37,7 +39,6 @@ class Refusal(Exception):
 
 
 def _json(document: Any, status: int = 200) -> web.Response:
-    import orjson
     from aiohttp import web
 
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
@@ -45,8 +46,6 @@ def _json(document: Any, status: int = 200) -> web.Response:
 
 async def _document(request: web.Request) -> dict[str, Any]:
     """The request's JSON object."""
-    import orjson
-
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError:
@@ -62,8 +61,6 @@ def chat_document(body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Refusal: unknown model (404), unknown prompt or malformed request (400).
     """
-    import orjson
-
     model, messages = body.get("model"), body.get("messages")
     if not isinstance(model, str) or model not in SCORERS:
         raise Refusal(404, f"this judge serves the models {' and '.join(SCORERS)}")

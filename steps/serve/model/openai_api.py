@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from steps.serve.model.sampling import Sampling
@@ -119,8 +120,6 @@ def parse_chat(body: bytes, served_model: str) -> ChatRequest:
     Raises:
         RequestError: 400 for what is malformed or not supported, 404 for another model.
     """
-    import orjson
-
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

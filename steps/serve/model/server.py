@@ -14,6 +14,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from steps.cluster.process import thread_environment
 from steps.cluster.telemetry import make_tracer_provider
 from steps.serve.lifecycle import SETTLE_S, Lifecycle, as_failure, run_http
@@ -288,13 +290,10 @@ def _usage(rows: list[Row]) -> dict[str, int]:
 
 
 def _event(document: dict[str, Any]) -> bytes:
-    import orjson
-
     return b"data: " + orjson.dumps(document) + b"\n\n"
 
 
 def _json(document: dict[str, Any], status: int = 200, version: str = "") -> web.Response:
-    import orjson
     from aiohttp import web
 
     response = web.Response(body=orjson.dumps(document), status=status, content_type="application/json")

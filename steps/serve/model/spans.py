@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from steps.cluster.telemetry import caller_context
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ BAGGAGE_ATTRIBUTES = {
 
 def _text_messages(messages: Sequence[Mapping[str, str]]) -> str:
     """Messages in the convention's parts shape, as one JSON text."""
-    import orjson
-
     shaped: list[dict[str, Any]] = []
     for message in messages:
         ending = {"finish_reason": message["finish_reason"]} if "finish_reason" in message else {}

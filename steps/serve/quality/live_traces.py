@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from steps.chat.assemble import assemble
 from steps.chat.otlp import spans_of
 from steps.chat.span import Span
@@ -78,8 +80,6 @@ class SpanTail:
         return self._spans(data[:whole], str(path))
 
     def _spans(self, data: bytes, uri: str) -> Iterable[Span]:
-        import orjson
-
         for line in data.split(b"\n"):
             try:
                 document = orjson.loads(line) if line.strip() else {}

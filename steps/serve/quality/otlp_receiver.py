@@ -13,6 +13,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from steps.chat.otlp import spans_of, spans_of_protobuf
 from steps.chat.span import Record, Span, Unreadable
 
@@ -73,8 +75,6 @@ class OtlpReceiver:
 
 def _records(kind: str, body: bytes) -> list[Record] | None:
     """Spans and what is no span; None when the whole body is something else."""
-    import orjson
-
     if kind == JSON:
         try:
             document: Any = orjson.loads(body)
@@ -94,8 +94,6 @@ def _answer(kind: str, lost: int) -> bytes:
 
     said = "spans without a valid trace id or of a wrong shape" if lost else ""
     if kind == JSON:
-        import orjson
-
         return orjson.dumps({"partialSuccess": {"rejectedSpans": str(lost), "errorMessage": said}} if lost else {})
     response = ExportTraceServiceResponse()
     if lost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import yaml
 from pydantic import Field
 
 from steps.contract.config.nemo import NemoConfig, optimizer_steps
@@ -105,8 +106,6 @@ def _fitted(dataset: Path, base: Path, method: Literal["dpo", "grpo"], nemo: Nem
 
 def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: TrainRows) -> Result:
     """Data files, target and, last, the configuration that names them."""
-    import yaml
-
     nemo, method = ctx.config.train.nemo, params.method
     train, validation = hold_out(data.rows, nemo.validation_ratio, nemo.max_validation_rows)
     steps = optimizer_steps(nemo, method, len(train))

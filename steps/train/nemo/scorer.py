@@ -10,13 +10,13 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from steps.contract.config import PipelineConfig, load_config
 from steps.contract.errors import PipelineError
-
-if TYPE_CHECKING:
-    from steps.contract.config import PipelineConfig
-    from steps.scoring.metrics import Scorer
+from steps.scoring.metrics import Scorer
+from steps.scoring.reward import weighted
+from steps.train.reward import reward_of
 
 # A case is one line: a question, its contexts and an answer.
 LINE_BYTES = 64 << 20
@@ -24,8 +24,6 @@ LINE_BYTES = 64 << 20
 
 async def score(scorer: Scorer, config: PipelineConfig, case: dict[str, Any]) -> dict[str, Any]:
     """The reply to one case: a score, 0-1, or None and the kind of the failure."""
-    from steps.train.reward import reward_of
-
     try:
         scores = await scorer.score(case["question"], case["contexts"], case["answer"])
     except Exception as error:
@@ -35,9 +33,6 @@ async def score(scorer: Scorer, config: PipelineConfig, case: dict[str, Any]) ->
 
 async def serve(config: PipelineConfig) -> None:
     """Answer until stdin ends. Replies come as they are ready, in any order."""
-    from steps.scoring.metrics import Scorer
-    from steps.scoring.reward import weighted
-
     reader = asyncio.StreamReader(limit=LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     running: set[asyncio.Task[None]] = set()
@@ -57,8 +52,6 @@ async def serve(config: PipelineConfig) -> None:
 
 def main() -> int:
     """Run as a script."""
-    from steps.contract.config import load_config
-
     try:
         asyncio.run(serve(load_config(Path(sys.argv[1]))))
     except PipelineError as error:

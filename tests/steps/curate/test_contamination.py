@@ -95,10 +95,11 @@ def test_the_sample_worlds_questions_are_not_mistaken_for_its_golden_ones(seed, 
     from steps.contract.files import sha256_file
     from steps.contract.refs import ArtifactRef
     from steps.laptop.world.domain import World
+    from steps.laptop.world.golden import write_golden
     from steps.store.golden import read_golden
 
     world = World.create(seed)
-    path = world.write_golden(tmp_path / "golden.jsonl")
+    path = write_golden(world, tmp_path / "golden.jsonl")
     items = read_golden(ArtifactRef(uri=path.as_uri(), sha256=sha256_file(path))).items
     found = GoldenGuard(items)
     assert not [item.question for item in world.train_items if found.holds(item.question, item.contexts)]

@@ -15,6 +15,7 @@ from steps.contract.files import sha256_tree
 from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
 from steps.gate import servers
+from steps.scoring import judges
 
 
 @pytest.fixture
@@ -96,12 +97,12 @@ def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, loading, mo
 
 def test_a_configured_judge_is_not_started(tmp_path):
     config = PipelineConfig.model_validate({"gate_judge": {"model": "m", "base_url": "http://judge/v1"}})
-    with servers.judge_config(StepContext(config=config, run_id="r", workdir=tmp_path)) as judge:
+    with judges.open_judge(StepContext(config=config, run_id="r", workdir=tmp_path)) as judge:
         assert judge == config.gate_judge
 
 
 def test_the_offline_judge_is_started_and_stopped(ctx):
-    with servers.judge_config(ctx) as judge:
+    with judges.open_judge(ctx) as judge:
         assert judge.base_url.startswith("http://127.0.0.1:")
     assert (ctx.workdir / "logs" / "gate-judge.log").is_file()
     assert not list(Path(ctx.workdir / "logs").glob("*.port"))

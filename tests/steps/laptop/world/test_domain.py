@@ -10,6 +10,7 @@ import pytest
 
 from steps.contract.files import sha256_file
 from steps.laptop.world.domain import ATTRIBUTES, World, follow_up, render_prompt
+from steps.laptop.world.golden import write_golden
 from steps.laptop.world.lessons import Teacher, chatter
 from steps.laptop.world.oracle import FLUENCY_PATTERN
 from steps.laptop.world.tokenizer import corpus
@@ -97,7 +98,7 @@ def test_worded_changes_the_last_turn_only(world):
 
 
 def test_golden_file(world, tmp_path):
-    path = world.write_golden(tmp_path / "golden.jsonl")
+    path = write_golden(world, tmp_path / "golden.jsonl")
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     meta = json.loads((tmp_path / "golden.meta.json").read_text(encoding="utf-8"))
     assert len({row["id"] for row in rows}) == len(rows) == meta["items"]
@@ -108,4 +109,4 @@ def test_golden_file(world, tmp_path):
         assert row["statement"] in row["contexts"] and row["statement"].endswith(f" {row['gold']}.")
         assert row["messages"][-1]["content"] == render_prompt(row["question"], row["contexts"])
     digest = sha256_file(path)
-    assert sha256_file(world.write_golden(path)) == digest
+    assert sha256_file(write_golden(world, path)) == digest
