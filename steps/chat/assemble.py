@@ -1,4 +1,4 @@
-"""Spans of one trace id become one Trace, or one word that says why not."""
+"""Assembly of the spans of one trace id into one Trace, or into the reason why there is none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from steps.chat.claims import confidentiality_of, consent_of, first_text, region_of
 from steps.chat.contexts import find_contexts, is_retriever, split_prompt
-from steps.chat.langfuse import FEEDBACK_NAMES, feedback_value, mapping
-from steps.chat.messages import Message, as_text, clean, decoded, finish_reason_of, indexed_messages, parse_answer, parse_messages
+from steps.chat.langfuse import FEEDBACK_NAMES, as_mapping, parse_feedback
+from steps.chat.messages import Message, as_text, clean_text, decode_json, finish_reason_of, indexed_messages, parse_answer, parse_messages
 from steps.chat.span import Score, Span
 from steps.chat.trace import Trace, model_partition
 
@@ -52,7 +52,7 @@ _ENVIRONMENT_KEYS = ("langfuse.environment", "deployment.environment.name", "dep
 
 
 def kind_of(span: Span) -> str:
-    """What a span did, in one lower-case word; "" when it does not say."""
+    """Kind of a span's work, as one lower-case word; "" without one."""
     for key in _KIND_KEYS:
         value = span.attributes.get(key)
         if isinstance(value, str) and value:
@@ -61,14 +61,14 @@ def kind_of(span: Span) -> str:
 
 
 def _event_messages(span: Span) -> tuple[list[Message], str]:
-    """(input messages, answer) told as span events."""
+    """Input messages and answer in a span's events."""
     messages: list[Message] = []
     answer = ""
     for name, event in span.events:
-        body = decoded(event.get("body") or event.get("gen_ai.event.content") or event.get("event.body"))
+        body = decode_json(event.get("body") or event.get("gen_ai.event.content") or event.get("event.body"))
         body = body if isinstance(body, dict) else {"content": body} if body else event
         if name in _EVENT_ROLES:
-            text = as_text(decoded(body.get("content")))
+            text = as_text(decode_json(body.get("content")))
             messages += [{"role": _EVENT_ROLES[name], "content": text}] if text else []
         elif name == "gen_ai.choice":
             answer = parse_answer(body.get("message") or body.get("content")) or answer
@@ -83,12 +83,12 @@ def _event_messages(span: Span) -> tuple[list[Message], str]:
 
 
 def _instructions(attributes: dict[str, Any]) -> list[Message]:
-    text = as_text(decoded(attributes.get("gen_ai.system_instructions")))
+    text = as_text(decode_json(attributes.get("gen_ai.system_instructions")))
     return [{"role": "system", "content": text}] if text else []
 
 
 def input_messages(span: Span) -> list[Message]:
-    """What a span was given, [] when it does not say."""
+    """Messages that a span received as input; [] without any."""
     a = span.attributes
     if a.get("gen_ai.input.messages"):
         return _instructions(a) + parse_messages(a["gen_ai.input.messages"])
@@ -110,7 +110,7 @@ def input_messages(span: Span) -> list[Message]:
 
 
 def output_text(span: Span) -> str:
-    """What a span answered, "" when it does not say."""
+    """Answer that a span holds; "" without one."""
     a = span.attributes
     if a.get("gen_ai.output.messages"):
         return parse_answer(a["gen_ai.output.messages"])
@@ -152,7 +152,7 @@ def _number(*values: Any) -> int:
 
 def _tokens(span: Span) -> tuple[int, int]:
     a = span.attributes
-    usage = mapping(a.get("langfuse.observation.usage_details"))
+    usage = as_mapping(a.get("langfuse.observation.usage_details"))
     return (
         _number(
             a.get("gen_ai.usage.input_tokens"),
@@ -173,7 +173,9 @@ def _tokens(span: Span) -> tuple[int, int]:
 
 def _finish_reason(span: Span) -> str:
     a = span.attributes
-    reasons = decoded(a.get("gen_ai.response.finish_reasons")) or a.get("gen_ai.completion.0.finish_reason") or a.get("llm.finish_reason")
+    reasons = (
+        decode_json(a.get("gen_ai.response.finish_reasons")) or a.get("gen_ai.completion.0.finish_reason") or a.get("llm.finish_reason")
+    )
     reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
     if not reason:
         reason = next(
@@ -184,13 +186,13 @@ def _finish_reason(span: Span) -> str:
 
 
 def _version(answering: Span, generations: list[Span], root: Span) -> str:
-    """Version of the model: said outright, or the model server's own service.version.
+    """Version of the model: an attribute of its own, or else the service.version of the model server.
 
-    An app's service.version is the app's: it counts only when the app is the only service there is.
+    An app's service.version is the app's: it counts only when the app is the only service.
     """
-    said = first_text([answering, *generations, root], _VERSION_KEYS)
-    if said:
-        return said
+    version = first_text([answering, *generations, root], _VERSION_KEYS)
+    if version:
+        return version
     for span in (answering, *generations):
         version, service = span.resource.get("service.version"), span.resource.get("service.name")
         if version and (span is root or service != root.resource.get("service.name")):
@@ -207,7 +209,7 @@ def _feedback(spans: list[Span], scores: list[Score]) -> float | None:
         for name, event in span.events:
             title = str(event.get("gen_ai.evaluation.name") or "").strip().casefold()
             if name == "gen_ai.evaluation.result" and title in FEEDBACK_NAMES:
-                value = feedback_value(event.get("gen_ai.evaluation.score.value"), event.get("gen_ai.evaluation.score.label"))
+                value = parse_feedback(event.get("gen_ai.evaluation.score.value"), event.get("gen_ai.evaluation.score.label"))
                 result = value if value is not None else result
     return result
 
@@ -224,15 +226,15 @@ def _question(root: Span, answering: Span, messages: list[Message]) -> str:
 
 
 def _unique(spans: Iterable[Span]) -> list[Span]:
-    """Spans without redelivered ones, by start time; of two with one id the fuller counts."""
+    """Spans without redeliveries, by start time; of two with one id the fuller counts."""
     by_id: dict[tuple[str, str], Span] = {}
     for span in spans:
-        known = by_id.get((span.source, span.span_id))
-        if known is None or (len(span.attributes), span.end_ns, span.uri, span.offset) > (
-            len(known.attributes),
-            known.end_ns,
-            known.uri,
-            known.offset,
+        other = by_id.get((span.source, span.span_id))
+        if other is None or (len(span.attributes), span.end_ns, span.uri, span.offset) > (
+            len(other.attributes),
+            other.end_ns,
+            other.uri,
+            other.offset,
         ):
             by_id[(span.source, span.span_id)] = span
     return sorted(by_id.values(), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
@@ -245,8 +247,42 @@ def _root(spans: list[Span]) -> Span:
     return min(spans, key=lambda span: rank[id(span)])
 
 
+def _find_answer(root: Span, ordered: list[Span], generations: list[Span]) -> tuple[Span, str] | str:
+    """The span that answered last, with its answer, or the reason why none did.
+
+    Any other span counts only when no generation holds an answer.
+    """
+    answers = [(span, text) for span in generations if (text := output_text(span).strip())]
+    if answers:
+        return max(answers, key=lambda answer: answer[0].end_ns)
+    for span in (root, *ordered):
+        if span.error or is_retriever(span) or kind_of(span) in _NO_ANSWER_KINDS:
+            continue
+        if text := output_text(span).strip():
+            return span, text
+    if not generations:
+        return "no-generation"
+    return "generation-error" if any(span.error for span in generations) else "no-answer"
+
+
+def _find_messages(root: Span, answering: Span, generations: list[Span]) -> list[Message]:
+    """What the model saw: the input of the answering span, else of the latest other span that has one."""
+    return next((messages for span in (answering, *reversed(generations), root) if (messages := input_messages(span))), [])
+
+
+def _latency_ms(span: Span) -> float:
+    """Duration of a span; 0 when a time is unknown."""
+    return max(0.0, (span.end_ns - span.start_ns) / 1e6) if span.start_ns and span.end_ns else 0.0
+
+
+def _environment(spans: list[Span]) -> str:
+    """Deployment environment: an attribute of a span, else of a resource; "" when unknown."""
+    attribute = first_text(spans, _ENVIRONMENT_KEYS)
+    return attribute or str(next((span.resource[key] for span in spans for key in _ENVIRONMENT_KEYS if span.resource.get(key)), ""))
+
+
 def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str:
-    """Build the trace of spans that share an id, in any order and with redeliveries.
+    """Assemble the trace of spans that have one trace id, in any order and with redeliveries.
 
     Returns:
         The trace, or why there is none: no-generation, generation-error, no-answer, no-input,
@@ -255,39 +291,26 @@ def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str
     ordered = _unique(spans)
     root = _root(ordered)
     generations = [span for span in ordered if _is_generation(span)]
-    answers = {id(span): output_text(span) for span in generations}
-    told = [span for span in generations if answers[id(span)].strip()]
-    if not told:
-        outer = [span for span in (root, *ordered) if not is_retriever(span) and kind_of(span) not in _NO_ANSWER_KINDS]
-        told = [
-            span
-            for span in outer
-            if (text := output_text(span)).strip() and answers.setdefault(id(span), text) is not None and not span.error
-        ][:1]
-        if not told:
-            return "no-generation" if not generations else "generation-error" if any(span.error for span in generations) else "no-answer"
-    answering = max(told, key=lambda span: span.end_ns)
-    answer = (answers[id(answering)] or output_text(answering)).strip()
-    messages = (
-        input_messages(answering)
-        or next((found for span in reversed(generations) if (found := input_messages(span))), [])
-        or input_messages(root)
-    )
+    result = _find_answer(root, ordered, generations)
+    if isinstance(result, str):
+        return result
+    answering, answer = result
+    messages = _find_messages(root, answering, generations)
     question = _question(root, answering, messages)
     if not messages and not question:
         return "no-input"
     if len(answer) + len(question) + sum(len(message["content"]) for message in messages) > MAX_TEXT_CHARACTERS:
         return "text-too-large"
-    start = min((span.start_ns for span in ordered if span.start_ns), default=0) or answering.end_ns
-    if not _EARLIEST_NS <= start < _LATEST_NS:
+    start_ns = min((span.start_ns for span in ordered if span.start_ns), default=0) or answering.end_ns
+    if not _EARLIEST_NS <= start_ns < _LATEST_NS:
         return "bad-timestamp"
     outward = [root, answering, *ordered]
-    tokens = _tokens(answering)
+    input_tokens, output_tokens = _tokens(answering)
     return Trace(
         trace_id=root.trace_id,
         source=answering.source,
         source_uri=answering.uri,
-        ts=_EPOCH + timedelta(microseconds=start // 1000),
+        ts=_EPOCH + timedelta(microseconds=start_ns // 1000),
         model=model_partition(first_text([answering, *reversed(generations)], _MODEL_KEYS)),
         model_version=_version(answering, generations, root),
         consent=consent_of(ordered),
@@ -298,13 +321,12 @@ def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str
         question=question,
         messages=messages,
         contexts=find_contexts(ordered, messages),
-        answer=clean(answer),
+        answer=clean_text(answer),
         feedback=_feedback(ordered, list(scores)),
-        input_tokens=tokens[0],
-        output_tokens=tokens[1],
-        latency_ms=max(0.0, (answering.end_ns - answering.start_ns) / 1e6) if answering.start_ns and answering.end_ns else 0.0,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        latency_ms=_latency_ms(answering),
         finish_reason=_finish_reason(answering),
         status="error" if answering.error else "ok",
-        environment=first_text(outward, _ENVIRONMENT_KEYS)
-        or str(next((s.resource[k] for s in outward for k in _ENVIRONMENT_KEYS if s.resource.get(k)), "")),
+        environment=_environment(outward),
     )

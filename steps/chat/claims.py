@@ -1,7 +1,7 @@
-"""What the spans of a trace claim about consent, region, class, user and session.
+"""Claims of a trace's spans about consent, region, class, user and session.
 
-No tracing format has fields for the first three, so several names are read. A value that is
-JSON text is decoded first: some SDKs write `"train"` with its quotes.
+No tracing format has fields for the first three, so the module reads several names. It decodes a
+value that is JSON text first: some SDKs write `"train"` with its quotes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from steps.chat.messages import decoded
+from steps.chat.messages import decode_json
 from steps.chat.span import Span
 
 _PREFIXES = ("ctp.", "langfuse.trace.metadata.", "langfuse.observation.metadata.", "langfuse.metadata.", "metadata.", "")
@@ -40,74 +40,74 @@ CONSENT_ORDER = ("unknown", "none", "eval", "train")
 CLASS_ORDER = ("public", "internal", "confidential", "restricted", "unknown")
 
 
-def word(value: Any) -> str:
+def as_word(value: Any) -> str:
     """A claimed value as one lower-case word: JSON decoded, lists joined, quotes gone."""
-    value = decoded(value)
+    value = decode_json(value)
     if isinstance(value, list):
         value = ",".join(str(item) for item in value)
     return re.sub(r"[\s\x00-\x1f]+", " ", str(value)).strip().strip("\"'").casefold()[:64]
 
 
 def _tags(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Tags that say `name:value` or `name=value`."""
+    """Yield name and value of tags of the form `name:value` or `name=value`."""
     for key in _TAGS:
-        tags = decoded(attributes.get(key))
+        tags = decode_json(attributes.get(key))
         for tag in tags if isinstance(tags, (list, tuple)) else tags.split(",") if isinstance(tags, str) else ():
             match = re.fullmatch(r"\s*([\w.]+)\s*[:=]\s*(.+?)\s*", str(tag)[:256])
             if match:
                 yield match[1].casefold(), match[2]
 
 
-def values_of(span: Span, claim: str) -> list[str]:
+def claim_values(span: Span, claim: str) -> list[str]:
     """Every value that a span carries for a claim, from its attributes, metadata and tags."""
     attributes = span.attributes
-    found = [word(attributes[key]) for key in _KEYS[claim] & attributes.keys() if attributes[key] not in (None, "")]
+    values = [as_word(attributes[key]) for key in _KEYS[claim] & attributes.keys() if attributes[key] not in (None, "")]
     for key in _METADATA:
         if key in attributes:
-            metadata = decoded(attributes[key])
+            metadata = decode_json(attributes[key])
             if isinstance(metadata, dict):
-                found += [word(metadata[name]) for name in _NAMES[claim] if metadata.get(name) not in (None, "")]
-    found += [word(value) for name, value in _tags(attributes) if name in _NAMES[claim]]
-    return [value for value in found if value]
+                values += [as_word(metadata[name]) for name in _NAMES[claim] if metadata.get(name) not in (None, "")]
+    values += [as_word(value) for name, value in _tags(attributes) if name in _NAMES[claim]]
+    return [value for value in values if value]
 
 
 def consent_of(spans: Iterable[Span]) -> str:
-    """The strictest consent of any span: "unknown" (not understood), "none", "eval" or "train"; none given is "none"."""
-    given = [value for span in spans for value in values_of(span, "consent")]
-    known = {_CONSENT.get(value) or ("none" if value in _REFUSED else "unknown") for value in given}
-    return next((level for level in CONSENT_ORDER if level in known), "none")
+    """The strictest consent of any span: "unknown" (no known word), "none", "eval" or "train"; "none" without any."""
+    values = [value for span in spans for value in claim_values(span, "consent")]
+    levels = {_CONSENT.get(value) or ("none" if value in _REFUSED else "unknown") for value in values}
+    return next((level for level in CONSENT_ORDER if level in levels), "none")
 
 
 def _resource_values(spans: Iterable[Span], names: tuple[str, ...]) -> list[str]:
-    found = [word(span.resource[name]) for span in spans for name in names if span.resource.get(name) not in (None, "")]
-    return [value for value in found if value]
+    values = [as_word(span.resource[name]) for span in spans for name in names if span.resource.get(name) not in (None, "")]
+    return [value for value in values if value]
 
 
 def region_of(spans: list[Span]) -> str:
-    """The region that all spans agree on; several joined by "," when they do not, "" when none says.
+    """The region of all spans; several joined by "," when they differ, "" without any.
 
-    Resource attributes count only when no span says anything: the app's word is about the data,
-    the resource's about the machine.
+    Resource attributes count only when no span has a region: the app describes the data,
+    the resource the machine.
     """
-    given = [value for span in spans for value in values_of(span, "region")]
-    given = given or _resource_values(spans, ("ctp.region",)) or _resource_values(spans, ("cloud.region",))
-    return ",".join(sorted(set(given)))
+    values = [value for span in spans for value in claim_values(span, "region")]
+    values = values or _resource_values(spans, ("ctp.region",)) or _resource_values(spans, ("cloud.region",))
+    return ",".join(sorted(set(values)))
 
 
 def confidentiality_of(spans: list[Span]) -> str:
-    """The strictest class of any span; "unknown" for a word that is none, "" when none says."""
-    given = [value for span in spans for value in values_of(span, "confidentiality")]
-    given = given or _resource_values(spans, ("ctp.confidentiality",))
-    known = {value if value in CLASS_ORDER else "unknown" for value in given}
-    return next((level for level in reversed(CLASS_ORDER) if level in known), "")
+    """The strictest class of any span; "unknown" for a word that is no class, "" without any."""
+    values = [value for span in spans for value in claim_values(span, "confidentiality")]
+    values = values or _resource_values(spans, ("ctp.confidentiality",))
+    classes = {value if value in CLASS_ORDER else "unknown" for value in values}
+    return next((level for level in reversed(CLASS_ORDER) if level in classes), "")
 
 
 def first_text(spans: Iterable[Span], keys: tuple[str, ...]) -> str:
-    """The first non-empty value under any of the keys, spans in the given order."""
+    """The first non-empty value under any of the keys, in the order of the spans."""
     for span in spans:
         for key in keys:
             value = span.attributes.get(key)
             if value not in (None, "", [], {}):
-                value = decoded(value)
+                value = decode_json(value)
                 return value if isinstance(value, str) else str(value)
     return ""

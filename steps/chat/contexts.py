@@ -1,6 +1,6 @@
-"""Retrieved contexts of a trace, and the question without them.
+"""Search for the retrieved contexts of a trace, and for the question without them.
 
-Order of precedence: retriever spans; attributes, metadata or input keys; sections of the prompt.
+The order of precedence is retriever spans; attributes, metadata or input keys; sections of the prompt.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from steps.chat.messages import Message, as_text, decoded
+from steps.chat.messages import Message, as_text, decode_json
 from steps.chat.span import Span
 
 CONTEXT_KEYS = ("retrieved_contexts", "contexts", "context", "documents", "knowledge")
@@ -40,21 +40,21 @@ _SECTION_END = re.compile(r"\n[ \t]*(?:#+[ \t]*|\*\*)?(?:answer|답변|response|
 _BULLET = re.compile(r"^[ \t]*(?:[-*•]|\[?\d{1,3}[\].)])[ \t]+", re.MULTILINE)
 
 
-def documents(value: Any, depth: int = 0) -> list[str]:
+def parse_documents(value: Any, depth: int = 0) -> list[str]:
     """Texts of retrieved documents: texts, objects with content, or an object that lists them."""
-    value = decoded(value)
+    value = decode_json(value)
     if depth > 6 or value is None:
         return []
     if isinstance(value, str):
         return [as_text(value).strip()] if value.strip() else []
     if isinstance(value, list):
-        return [text for item in value for text in documents(item, depth + 1)]
+        return [text for item in value for text in parse_documents(item, depth + 1)]
     if isinstance(value, dict):
         for key in _DOCUMENT_TEXT:
             if isinstance(value.get(key), (str, list)) and value[key]:
-                return [as_text(value[key]).strip()] if isinstance(value[key], str) else documents(value[key], depth + 1)
+                return [as_text(value[key]).strip()] if isinstance(value[key], str) else parse_documents(value[key], depth + 1)
         inner = value.get("document") or next((value[key] for key in _LIST_KEYS if value.get(key)), None)
-        return documents(inner, depth + 1)
+        return parse_documents(inner, depth + 1)
     return []
 
 
@@ -74,16 +74,16 @@ def is_retriever(span: Span) -> bool:
 def _of_retriever(span: Span) -> list[str]:
     a = span.attributes
     if "gen_ai.retrieval.documents" in a:
-        return documents(a["gen_ai.retrieval.documents"])
+        return parse_documents(a["gen_ai.retrieval.documents"])
     indexed = sorted((int(match[1]), value) for key, value in a.items() if (match := _INDEXED.match(key)))
     if indexed:
-        return [text for _, value in indexed for text in documents(value)]
+        return [text for _, value in indexed for text in parse_documents(value)]
     for key in ("langfuse.observation.output", "output.value", "traceloop.entity.output", "mlflow.spanOutputs"):
         if a.get(key):
-            return documents(a[key])
+            return parse_documents(a[key])
     for _, event in span.events:
         if "gen_ai.retrieval.documents" in event:
-            return documents(event["gen_ai.retrieval.documents"])
+            return parse_documents(event["gen_ai.retrieval.documents"])
     return []
 
 
@@ -94,7 +94,7 @@ def _of_attributes(span: Span) -> list[str]:
     for name in CONTEXT_KEYS:
         for prefix in prefixes:
             if a.get(prefix + name):
-                return documents(a[prefix + name])
+                return parse_documents(a[prefix + name])
     for key in (
         "langfuse.observation.input",
         "input.value",
@@ -103,13 +103,13 @@ def _of_attributes(span: Span) -> list[str]:
         "metadata",
         "langfuse.trace.metadata",
     ):
-        value = decoded(a.get(key))
+        value = decode_json(a.get(key))
         if isinstance(value, dict) and isinstance(value.get("kwargs"), dict):
             value = value["kwargs"]
         if isinstance(value, dict):
             for name in CONTEXT_KEYS:
                 if value.get(name):
-                    return documents(value[name])
+                    return parse_documents(value[name])
     return []
 
 
@@ -125,7 +125,7 @@ def _bullets(section: str) -> list[str]:
     return [text for part in parts if (text := _BULLET.sub("", part, count=1).strip())]
 
 
-def _tagged(text: str) -> tuple[list[str], str]:
+def _split_tags(text: str) -> tuple[list[str], str]:
     """Bodies of `<context>…</context>` and the like, and the text without them; one pass, whatever the nesting."""
     bodies, rest, position = [], [], 0
     lower = text.lower() if "</" in text else ""
@@ -141,7 +141,7 @@ def _tagged(text: str) -> tuple[list[str], str]:
 
 def split_prompt(text: str) -> tuple[list[str], str]:
     """(contexts, question) of a prompt with a context section; ([], the text) when it has none."""
-    tagged, rest = _tagged(text)
+    tagged, rest = _split_tags(text)
     if tagged:
         marks = list(_QUESTION.finditer(rest))
         return [entry for body in tagged for entry in _bullets(body)], (rest[marks[-1].end() :] if marks else rest).strip()
@@ -163,14 +163,14 @@ def split_prompt(text: str) -> tuple[list[str], str]:
 
 
 def find_contexts(spans: list[Span], messages: Iterable[Message]) -> list[str]:
-    """Contexts of a trace, by precedence; each passage once, in the order found."""
-    found = [text for span in spans if is_retriever(span) for text in _of_retriever(span)]
-    if not found:
-        found = next((texts for span in spans if (texts := _of_attributes(span))), [])
-    if not found:
+    """Contexts of a trace, by precedence; each passage once, in retrieval order."""
+    contexts = [text for span in spans if is_retriever(span) for text in _of_retriever(span)]
+    if not contexts:
+        contexts = next((texts for span in spans if (texts := _of_attributes(span))), [])
+    if not contexts:
         last: dict[str, str] = {message["role"]: message["content"] for message in messages}
         for role in ("user", "system"):
-            found = split_prompt(last.get(role, ""))[0]
-            if found:
+            contexts = split_prompt(last.get(role, ""))[0]
+            if contexts:
                 break
-    return list(dict.fromkeys(text for text in found if text))
+    return list(dict.fromkeys(text for text in contexts if text))

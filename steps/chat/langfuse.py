@@ -1,8 +1,8 @@
-"""Langfuse export rows (observations, legacy traces, scores) as spans and scores.
+"""Reader of Langfuse export rows (observations, legacy traces, scores) into spans and scores.
 
-Exports write snake_case columns, the API camelCase fields: both are read. A row becomes a span
+Exports write snake_case columns, the API camelCase fields: it reads both. A row becomes a span
 whose attributes carry the names that Langfuse's own OTLP attributes have, so that assembly knows
-one vocabulary.
+one set of names.
 
 Source: Langfuse server v4 blob storage export and public API v2/v3.
 """
@@ -38,8 +38,8 @@ _CAMEL = {
 }
 
 
-def feedback_value(value: Any, label: Any = None) -> float | None:
-    """A verdict as 0-1; numbers outside are cut, words are understood, anything else is None."""
+def parse_feedback(value: Any, label: Any = None) -> float | None:
+    """A verdict as 0-1; numbers outside are cut, known words count, anything else is None."""
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, (int, float)):
@@ -53,7 +53,7 @@ def feedback_value(value: Any, label: Any = None) -> float | None:
     return None
 
 
-def nanoseconds(value: Any) -> int:
+def as_nanoseconds(value: Any) -> int:
     """A Langfuse time (text without a zone means UTC, or a datetime) as Unix nanoseconds; 0 when absent.
 
     Raises:
@@ -77,7 +77,7 @@ def _field(row: dict[str, Any], name: str) -> Any:
     return value
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def as_mapping(value: Any) -> dict[str, Any]:
     """A map column: an object, its JSON text, or Parquet's list of pairs; {} otherwise."""
     if isinstance(value, str):
         try:
@@ -91,22 +91,22 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 def _attributes(row: dict[str, Any]) -> dict[str, Any]:
-    """The row in the words of Langfuse's OTLP attributes."""
+    """Attributes of the row under the names of Langfuse's OTLP attributes."""
     named = {
         "langfuse.observation.type": str(_field(row, "type") or "").lower(),
         "langfuse.observation.input": _field(row, "input"),
         "langfuse.observation.output": _field(row, "output"),
         "langfuse.observation.model.name": _field(row, "provided_model_name"),
-        "langfuse.observation.usage_details": mapping(_field(row, "usage_details")),
+        "langfuse.observation.usage_details": as_mapping(_field(row, "usage_details")),
         "langfuse.user.id": _field(row, "user_id"),
         "langfuse.session.id": _field(row, "session_id"),
         "langfuse.environment": _field(row, "environment"),
         "langfuse.trace.tags": _field(row, "tags"),
     }
     attributes = {key: value for key, value in named.items() if value not in (None, "", [], {})}
-    for key, value in mapping(row.get("metadata")).items():
+    for key, value in as_mapping(row.get("metadata")).items():
         if key == "attributes":  # span attributes that Langfuse received over OTLP
-            for name, inner in mapping(value).items():
+            for name, inner in as_mapping(value).items():
                 attributes.setdefault(name, inner)
         elif key not in ("resourceAttributes", "scope"):
             attributes[f"langfuse.trace.metadata.{key}"] = value
@@ -114,26 +114,26 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score(row: dict[str, Any], uri: str, offset: int) -> Iterator[Record]:
-    subject = mapping(row.get("subject"))
+    subject = as_mapping(row.get("subject"))
     trace_id = _field(row, "trace_id") or subject.get("traceId") or (subject.get("id") if subject.get("kind") == "trace" else "")
     if str(row.get("name") or "").strip().casefold() not in FEEDBACK_NAMES:
         return
-    value = feedback_value(row.get("value"), _field(row, "string_value"))
+    value = parse_feedback(row.get("value"), _field(row, "string_value"))
     if not isinstance(trace_id, str) or not trace_id:
         yield Unreadable(uri, offset, "score-without-trace-id")
     elif value is None:
         yield Unreadable(uri, offset, "score-without-value")
     else:
-        yield Score(trace_id, value, nanoseconds(row.get("timestamp")), uri, offset)
+        yield Score(trace_id, value, as_nanoseconds(row.get("timestamp")), uri, offset)
 
 
 def _observation(row: dict[str, Any], trace_id: str, span_id: str, uri: str, offset: int) -> Span:
-    start = nanoseconds(_field(row, "start_time") or row.get("timestamp"))
-    end = nanoseconds(_field(row, "end_time"))
+    start = as_nanoseconds(_field(row, "start_time") or row.get("timestamp"))
+    end = as_nanoseconds(_field(row, "end_time"))
     latency = row.get("latency")
     if not end and start and isinstance(latency, (int, float)):
         end = start + int(latency * 1e9)
-    metadata = mapping(row.get("metadata"))
+    metadata = as_mapping(row.get("metadata"))
     return Span(
         trace_id=trace_id,
         span_id=span_id,
@@ -142,7 +142,7 @@ def _observation(row: dict[str, Any], trace_id: str, span_id: str, uri: str, off
         start_ns=start,
         end_ns=end,
         attributes=_attributes(row),
-        resource=mapping(metadata.get("resourceAttributes")),
+        resource=as_mapping(metadata.get("resourceAttributes")),
         error=str(row.get("level") or "").upper() == "ERROR",
         source="langfuse",
         uri=uri,
@@ -151,7 +151,7 @@ def _observation(row: dict[str, Any], trace_id: str, span_id: str, uri: str, off
 
 
 def records_of(row: dict[str, Any], uri: str, offset: int, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """One export row as a span or a score; a row of neither kind is reported."""
+    """Yield one export row as a span, a score, or an `Unreadable` for a row of neither kind."""
     try:
         if "name" in row and ("data_type" in row or "dataType" in row) and "value" in row:
             for record in _score(row, uri, offset):

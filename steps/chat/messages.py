@@ -1,7 +1,7 @@
-"""Messages and answers out of the many shapes in which instrumentations write them.
+"""Parser of messages and answers in the many shapes that instrumentations write.
 
-Everything becomes a list of {"role", "content"} with text contents. What is not text
-(tool calls and their results, images) stays as compact JSON, so that the model's input is whole.
+Every shape becomes a list of {"role", "content"} with text contents. What is not text
+(tool calls and their results, images) stays as compact JSON, so that the model's input stays complete.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MAX_DEPTH = 16
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff]")
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text without control and zero-width characters, and without lone surrogates."""
     if _INVISIBLE.search(text):
         text = _INVISIBLE.sub("", text)
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def decoded(value: Any) -> Any:
+def decode_json(value: Any) -> Any:
     """A JSON text as the value it holds; anything else as it is. The text of a JSON string counts too."""
     if value == "null":
         return None
@@ -44,11 +44,11 @@ def decoded(value: Any) -> Any:
 
 
 def as_text(value: Any, depth: int = 0) -> str:
-    """The text of a content: a string, a list of parts, or a part."""
+    """Text of a content: a string, a list of parts, or a part."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return clean(value)
+        return clean_text(value)
     if depth > _MAX_DEPTH:
         return ""
     if isinstance(value, list):
@@ -62,7 +62,7 @@ def as_text(value: Any, depth: int = 0) -> str:
             for key in ("text", "content", "value"):
                 if value.get(key) is not None:
                     return as_text(value[key], depth + 1)
-    return clean(canonical_json(value))
+    return clean_text(canonical_json(value))
 
 
 def _role(value: Any, default: str) -> str:
@@ -74,7 +74,7 @@ def _role(value: Any, default: str) -> str:
 def _message(item: Any, default_role: str) -> Message | None:
     """One message in any of the known shapes."""
     if isinstance(item, str):
-        return {"role": default_role, "content": clean(item)}
+        return {"role": default_role, "content": clean_text(item)}
     if not isinstance(item, dict):
         return None
     if isinstance(item.get("message"), dict):
@@ -87,7 +87,7 @@ def _message(item: Any, default_role: str) -> Message | None:
     content = as_text(item.get("parts") if item.get("parts") is not None else item.get("content", item.get("text")))
     calls = item.get("tool_calls")
     if calls:
-        content = "\n".join(part for part in (content, clean(canonical_json(calls))) if part)
+        content = "\n".join(part for part in (content, clean_text(canonical_json(calls))) if part)
     return {"role": role, "content": content}
 
 
@@ -107,11 +107,11 @@ def is_message(item: Any) -> bool:
 
 def parse_messages(value: Any, role: str = "user", depth: int = 0) -> list[Message]:
     """Messages from an input value: a list, {"messages": …}, {"question": …}, a message, or plain text."""
-    value = decoded(value)
+    value = decode_json(value)
     if depth > _MAX_DEPTH or value is None or value == "":
         return []
     if isinstance(value, str):
-        return [{"role": role, "content": clean(value)}]
+        return [{"role": role, "content": clean_text(value)}]
     if isinstance(value, list):
         if value and isinstance(value[0], list):
             value = value[0]
@@ -122,7 +122,7 @@ def parse_messages(value: Any, role: str = "user", depth: int = 0) -> list[Messa
             return parse_messages(value[0], role, depth + 1)
         return [{"role": role, "content": as_text(value)}]
     if not isinstance(value, dict):
-        return [{"role": role, "content": clean(str(value))}]
+        return [{"role": role, "content": clean_text(str(value))}]
     if is_message(value):
         message = _message(value, role)
         return [message] if message and message["content"] else []
@@ -135,16 +135,16 @@ def parse_messages(value: Any, role: str = "user", depth: int = 0) -> list[Messa
     for key in _TEXT_KEYS:
         if value.get(key):
             return parse_messages(value[key], role, depth + 1)
-    return [{"role": role, "content": clean(canonical_json(value))}]
+    return [{"role": role, "content": clean_text(canonical_json(value))}]
 
 
 def parse_answer(value: Any, depth: int = 0) -> str:
     """The answer's text from an output value; "" when there is none."""
-    value = decoded(value)
+    value = decode_json(value)
     if depth > _MAX_DEPTH or value is None:
         return ""
     if isinstance(value, str):
-        return clean(value)
+        return clean_text(value)
     if isinstance(value, list):
         if value and isinstance(value[0], list):
             return parse_answer(value[0], depth + 1)
@@ -156,7 +156,7 @@ def parse_answer(value: Any, depth: int = 0) -> str:
             return texts[-1] if texts else ""
         return parse_answer(value[0], depth + 1) if len(value) == 1 else as_text(value)
     if not isinstance(value, dict):
-        return clean(str(value))
+        return clean_text(str(value))
     for key in ("choices", "messages", "generations"):
         if isinstance(value.get(key), list) and value[key]:
             items = value[key][:1] if key != "messages" else value[key]
@@ -167,12 +167,12 @@ def parse_answer(value: Any, depth: int = 0) -> str:
     for key in _ANSWER_KEYS:
         if value.get(key):
             return parse_answer(value[key], depth + 1)
-    return "" if not value or set(value) <= {"role", *_ANSWER_KEYS} else clean(canonical_json(value))
+    return "" if not value or set(value) <= {"role", *_ANSWER_KEYS} else clean_text(canonical_json(value))
 
 
 def finish_reason_of(value: Any) -> str:
     """The finish reason that an output value carries itself, "" when none."""
-    value = decoded(value)
+    value = decode_json(value)
     if isinstance(value, dict):
         choices = value.get("choices")
         return str(value.get("finish_reason") or "") or (finish_reason_of(choices) if isinstance(choices, list) else "")
@@ -186,11 +186,11 @@ def indexed_messages(attributes: dict[str, Any], prefix: str, suffix: str = "") 
     pattern = re.compile(
         rf"{re.escape(prefix)}\.(\d+)\.{re.escape(suffix)}(role|content|contents\.\d+\.message_content\.text|tool_calls.*)$"
     )
-    found: dict[int, dict[str, list[str]]] = {}
+    slots: dict[int, dict[str, list[str]]] = {}
     for key, value in attributes.items():
         if key.startswith(prefix) and (match := pattern.match(key)):
-            slot = found.setdefault(int(match[1]), {"role": [], "content": []})
-            slot["role" if match[2] == "role" else "content"].append(as_text(decoded(value)))
+            slot = slots.setdefault(int(match[1]), {"role": [], "content": []})
+            slot["role" if match[2] == "role" else "content"].append(as_text(decode_json(value)))
     default = "assistant" if "completion" in prefix or "output" in prefix else "user"
-    result = [{"role": _role("".join(slot["role"]), default), "content": "\n".join(slot["content"])} for _, slot in sorted(found.items())]
+    result = [{"role": _role("".join(slot["role"]), default), "content": "\n".join(slot["content"])} for _, slot in sorted(slots.items())]
     return [message for message in result if message["content"]]

@@ -1,4 +1,4 @@
-"""OTLP trace data (JSON and protobuf) as spans.
+"""Reader of OTLP trace data (JSON and protobuf) into spans.
 
 Source: OpenTelemetry protocol 1.x, JSON encoding; collector file exporter and awss3exporter.
 """
@@ -16,8 +16,8 @@ from steps.chat.span import Record, Span, Unreadable
 _STATUS_ERROR = 2
 
 
-def trace_key(value: Any) -> str:
-    """A trace id as 32 lower-case hex digits; "" when it is none. Base64 of 16 bytes is understood."""
+def parse_trace_id(value: Any) -> str:
+    """A trace id as 32 lower-case hex digits; "" when it is none. Base64 of 16 bytes counts, too."""
     if not isinstance(value, str):
         return ""
     if len(value) == 32 and re.fullmatch(r"[0-9a-fA-F]{32}", value):
@@ -95,7 +95,7 @@ def _span(raw: dict[str, Any], trace_id: str, resource: dict[str, Any], uri: str
 
 
 def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """The spans of one TracesData object. A malformed span is reported and the others are read on."""
+    """Yield the spans of one TracesData object, and an `Unreadable` for each malformed one."""
     blocks = _pick(document, "resourceSpans", "resource_spans")
     for block in blocks if isinstance(blocks, list) else ():
         try:
@@ -107,7 +107,7 @@ def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[
             continue
         for raw in spans:
             try:
-                trace_id = trace_key(_pick(raw, "traceId", "trace_id"))
+                trace_id = parse_trace_id(_pick(raw, "traceId", "trace_id"))
                 if not trace_id:
                     yield Unreadable(uri, offset, "bad-trace-id")
                 elif wanted(trace_id):
@@ -133,7 +133,7 @@ def _proto_attributes(pairs: Any) -> dict[str, Any]:
 
 
 def spans_of_protobuf(data: bytes, uri: str, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """The spans of one TracesData (or ExportTraceServiceRequest: same bytes) message."""
+    """Yield the spans of one TracesData (or ExportTraceServiceRequest: same bytes) message."""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
@@ -147,7 +147,7 @@ def spans_of_protobuf(data: bytes, uri: str, wanted: Callable[[str], bool]) -> I
         resource = _proto_attributes(block.resource.attributes)
         for raw in (span for scope in block.scope_spans for span in scope.spans):
             number += 1
-            trace_id = trace_key(raw.trace_id.hex())
+            trace_id = parse_trace_id(raw.trace_id.hex())
             if not trace_id:
                 yield Unreadable(uri, number, "bad-trace-id")
             elif wanted(trace_id):

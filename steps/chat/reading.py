@@ -1,6 +1,6 @@
-"""Reading one planned file: lines, documents, protobuf and Parquet into records.
+"""Reader of planned files: lines, documents, protobuf and Parquet into records.
 
-A line that cannot be read becomes an `Unreadable` with its number; the rest of the file is read on.
+A line that cannot be read becomes an `Unreadable` with its number; the reader goes on behind it.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ Wanted = Callable[[str], bool]
 
 
 def shard_of(trace_id: str, shards: int) -> int:
-    """Which share of a unit's traces an id belongs to."""
+    """Shard of a unit that an id belongs to, from 0."""
     return zlib.crc32(trace_id.encode("utf-8", "replace")) % shards
 
 
 def _lines(stream: BinaryIO, limit: int) -> Iterator[tuple[int, bytes | None, bool]]:
-    """(number from 1, line without its end or None when over `limit`, whether its end was seen)."""
+    """Yield (number from 1, line or None when over `limit`, whether the line has its end)."""
     number = 0
     while line := stream.readline(limit):
         number += 1
-        whole = line.endswith(b"\n")
-        if not whole and len(line) >= limit:
+        is_complete = line.endswith(b"\n")
+        if not is_complete and len(line) >= limit:
             while (rest := stream.readline(limit)) and not rest.endswith(b"\n"):
                 pass
             yield number, None, True
             continue
-        yield number, line, whole
+        yield number, line, is_complete
 
 
-def _reason(line: bytes, whole: bool) -> str:
+def _reason(line: bytes, is_complete: bool) -> str:
     """Why a line that is no JSON document is refused."""
-    if not whole:
+    if not is_complete:
         return "truncated"
     try:
         line.decode("utf-8")
@@ -57,8 +57,8 @@ def _reason(line: bytes, whole: bool) -> str:
 
 
 def _json_objects(stream: BinaryIO, uri: str, limit: int) -> Iterator[tuple[int, Any] | Unreadable]:
-    """JSON documents of a file: one a line, or one over many lines."""
-    for number, line, whole in _lines(stream, limit):
+    """Yield the JSON documents of a file: one a line, or one over many lines."""
+    for number, line, is_complete in _lines(stream, limit):
         if line is None:
             yield Unreadable(uri, number, "line-too-long")
             continue
@@ -74,18 +74,18 @@ def _json_objects(stream: BinaryIO, uri: str, limit: int) -> Iterator[tuple[int,
                     return
                 except orjson.JSONDecodeError:
                     stream = io.BytesIO(rest)
-                    yield Unreadable(uri, number, _reason(line, whole))
-                    for follower in _json_objects(stream, uri.removesuffix(".gz") + "l", limit):
-                        if isinstance(follower, Unreadable):
-                            yield Unreadable(uri, follower.offset + 1, follower.reason)
+                    yield Unreadable(uri, number, _reason(line, is_complete))
+                    for item in _json_objects(stream, uri.removesuffix(".gz") + "l", limit):
+                        if isinstance(item, Unreadable):
+                            yield Unreadable(uri, item.offset + 1, item.reason)
                         else:
-                            yield follower[0] + 1, follower[1]
+                            yield item[0] + 1, item[1]
                     return
-            yield Unreadable(uri, number, _reason(line, whole))
+            yield Unreadable(uri, number, _reason(line, is_complete))
 
 
 def _records_of(document: Any, uri: str, offset: int, wanted: Wanted) -> Iterator[Record]:
-    """Records of one JSON document, whatever it turns out to be."""
+    """Yield the records of one JSON document, whatever its format."""
     if isinstance(document, dict):
         if "resourceSpans" in document or "resource_spans" in document:
             yield from otlp.spans_of(document, uri, offset, wanted)
@@ -104,7 +104,7 @@ def _records_of(document: Any, uri: str, offset: int, wanted: Wanted) -> Iterato
 
 
 def _stream_records(stream: BinaryIO, uri: str, wanted: Wanted, limit: int) -> Iterator[Record]:
-    """Records of a JSON or protobuf stream, already decompressed."""
+    """Yield the records of a JSON or protobuf stream, already decompressed."""
     if re.search(r"\.binpb(\.gz)?$", uri, re.IGNORECASE):
         yield from otlp.spans_of_protobuf(stream.read(), uri, wanted)
         return
@@ -128,7 +128,7 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
 
 
 def _parquet_rows(stream: BinaryIO, uri: str, size: int, wanted: Wanted) -> Iterator[Record]:
-    """Records of a Langfuse Parquet export; its footer is at the end, so the planned bytes are held in memory."""
+    """Yield the records of a Langfuse Parquet export; its footer is at the end, so the planned bytes are held in memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -179,7 +179,7 @@ def read_file(item: SourceFile, wanted: Wanted = lambda trace_id: True, *, max_l
 
 
 def read_unit(unit: Unit) -> Iterator[Record]:
-    """Records of all files of a unit, of this unit's share of the traces; unreadable places come with shard 0."""
+    """Yield the records of a unit: those of its shard of the traces; unreadable places come with shard 0."""
     for item in unit.files:
         for record in read_file(item, lambda trace_id: unit.shards == 1 or shard_of(trace_id, unit.shards) == unit.shard):
             if unit.shard == 0 or not isinstance(record, Unreadable):

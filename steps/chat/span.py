@@ -1,4 +1,4 @@
-"""What readers give to assembly: spans, scores and the places that could not be read."""
+"""Records that readers pass to assembly: spans, scores and places that could not be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Span:
-    """One OTLP span, or one Langfuse observation told in the same words.
+    """One OTLP span, or one Langfuse observation under the same names.
 
     Attributes:
         trace_id: 32 hex digits (OTLP), or the source's own id.
@@ -19,7 +19,7 @@ class Span:
         end_ns: Unix nanoseconds; 0 when unknown.
         attributes: plain Python values by attribute name.
         events: (name, attributes) in order.
-        resource: attributes of whoever emitted the span.
+        resource: attributes of the service that emitted the span.
         error: the span ended in an error.
         source: "otlp" or "langfuse".
         uri: the file it came from.

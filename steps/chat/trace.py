@@ -1,6 +1,6 @@
 """One assembled trace: a question, what the model saw, and its answer.
 
-Every source format is brought into this shape, and every gate looks at nothing else.
+Every source format becomes this record, and every gate reads nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MODEL_NAME_LIMIT = 64
 
 @dataclass(slots=True)
 class Trace:
-    """One request of a user and the answer that was given.
+    """One request of a user and the answer to it.
 
     Attributes:
         trace_id: 32 hex digits, or the source's own id.
@@ -23,16 +23,16 @@ class Trace:
         ts: when the trace started, UTC.
         model: name of the model that answered, a partition value of at most 64 characters.
         model_version: version of the served model; "" when unknown.
-        consent: "train", "eval" or "none": the strictest found on any span.
+        consent: "train", "eval" or "none": the strictest of any span.
         region: where the data was produced; "" when unknown, values joined by "," when spans disagree.
         confidentiality: "public", "internal", "confidential", "restricted", "" when unknown.
-        user_id: as the source gives it; only its keyed hash is ever written.
+        user_id: as the source has it; the lake stores only its keyed hash.
         session_id: conversation the trace belongs to; "" when unknown.
         question: the user's question alone.
         messages: what the model saw, as {"role", "content"} with text contents.
         contexts: retrieved passages, in retrieval order.
-        answer: what the model said.
-        feedback: the user's verdict, 1 up to 0 down; None when not given.
+        answer: the model's answer.
+        feedback: the user's verdict, 1 up to 0 down; None without one.
         input_tokens: prompt length in tokens; 0 when unknown.
         output_tokens: answer length in tokens; 0 when unknown.
         latency_ms: duration of the generation.

@@ -32,8 +32,8 @@ class Unit(Frozen):
     id: str = Field(description="16 hex digits over the files' names and digests and the shard; the batch id in the lake")
     format: str = Field(description='"otlp", "langfuse", "mixed" or "unknown", as far as the first lines tell')
     files: tuple[SourceFile, ...] = Field(description="in name order")
-    shard: int = Field(default=0, description="which share of the traces, from 0")
-    shards: int = Field(default=1, description="how many shares there are")
+    shard: int = Field(default=0, description="which shard of the traces, from 0")
+    shards: int = Field(default=1, description="how many shards there are")
 
 
 class FoundFile(Frozen):
@@ -68,7 +68,7 @@ def _chunks(found: list[FoundFile], limit: int) -> list[list[FoundFile]]:
 
 
 def _units_of(found: list[FoundFile], unit_bytes: int) -> list[Unit]:
-    """One unit, or as many shards as keep each share at about `unit_bytes`."""
+    """One unit, or as many shards as keep each at about `unit_bytes`."""
     files = tuple(item.file for item in found)
     formats = {item.format for item in found} - {"unknown"}
     name = formats.pop() if len(formats) == 1 else "mixed" if formats else "unknown"
@@ -106,8 +106,8 @@ def plan_units(found: Iterable[FoundFile], unit_bytes: int) -> tuple[Unit, ...]:
 
 def ingested_digests(markers: Iterable[Mapping[str, Any]]) -> set[str]:
     """Digests of files all of whose shards are committed, from the payloads of `ingest-unit` records."""
-    shares: dict[tuple[str, int], set[int]] = {}
+    seen_shards: dict[tuple[str, int], set[int]] = {}
     for marker in markers:
         for digest in marker["sha256"]:
-            shares.setdefault((digest, marker["shards"]), set()).add(marker["shard"])
-    return {digest for (digest, shards), seen in shares.items() if len(seen) == shards}
+            seen_shards.setdefault((digest, marker["shards"]), set()).add(marker["shard"])
+    return {digest for (digest, shards), seen in seen_shards.items() if len(seen) == shards}

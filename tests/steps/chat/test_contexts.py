@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from steps.chat.contexts import documents, find_contexts, split_prompt
+from steps.chat.contexts import find_contexts, parse_documents, split_prompt
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from steps.chat.contexts import documents, find_contexts, split_prompt
     ],
 )
 def test_shapes_of_documents(value):
-    assert documents(value) == ["a", "b"]
+    assert parse_documents(value) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from steps.chat.assemble import assemble
-from steps.chat.langfuse import feedback_value, mapping, nanoseconds, records_of
+from steps.chat.langfuse import as_mapping, as_nanoseconds, parse_feedback, records_of
 from steps.chat.span import Score, Unreadable
 
 
@@ -95,18 +95,18 @@ def test_metadata_of_spans_that_came_over_otlp(langfuse_row):
 
 @pytest.mark.parametrize("value", [{"a": 1}, '{"a": 1}', [{"key": "a", "value": 1}], [("a", 1)]])
 def test_map_columns(value):
-    assert mapping(value) == {"a": 1}
+    assert as_mapping(value) == {"a": 1}
 
 
 @pytest.mark.parametrize("value", [None, "x", "[1]", 7, [], [1]])
 def test_no_map_columns(value):
-    assert mapping(value) == {}
+    assert as_mapping(value) == {}
 
 
 def test_times():
-    assert nanoseconds("1970-01-01 00:00:01.000001") == nanoseconds("1970-01-01T00:00:01.000001Z") == 1_000_001_000
-    assert nanoseconds(datetime(1970, 1, 1, 0, 0, 1)) == 10**9
-    assert nanoseconds(None) == nanoseconds("") == 0
+    assert as_nanoseconds("1970-01-01 00:00:01.000001") == as_nanoseconds("1970-01-01T00:00:01.000001Z") == 1_000_001_000
+    assert as_nanoseconds(datetime(1970, 1, 1, 0, 0, 1)) == 10**9
+    assert as_nanoseconds(None) == as_nanoseconds("") == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_times():
     [(1, 1.0), (0.5, 0.5), (-1, 0.0), (5, 1.0), (True, 1.0), ("down", 0.0), ("👍", None), (None, None), (float("nan"), None)],
 )
 def test_feedback(value, expected):
-    assert feedback_value(value) == expected
+    assert parse_feedback(value) == expected
 
 
 def test_score_rows():

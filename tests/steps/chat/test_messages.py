@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from steps.chat.messages import clean, finish_reason_of, indexed_messages, parse_answer, parse_messages
+from steps.chat.messages import clean_text, finish_reason_of, indexed_messages, parse_answer, parse_messages
 
 ASKED = [{"role": "user", "content": "Why?"}]
 
@@ -109,7 +109,7 @@ def test_finish_reason_out_of_an_output():
 
 
 def test_invisible_signs_and_lone_surrogates_go():
-    assert clean("a\x00b\u200bc\ufeff\nd\ud800") == "abc\nd?"
+    assert clean_text("a\x00b\u200bc\ufeff\nd\ud800") == "abc\nd?"
 
 
 def test_deep_nesting_ends():

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from steps.chat.otlp import attribute_value, spans_of, spans_of_protobuf, trace_key
+from steps.chat.otlp import attribute_value, parse_trace_id, spans_of, spans_of_protobuf
 from steps.chat.span import Span, Unreadable
 
 ID = "0AF7651916CD43DD8448EB211C80319C"
@@ -16,12 +16,12 @@ def every(trace_id):
 
 @pytest.mark.parametrize("value", [ID, ID.lower(), base64.b64encode(bytes.fromhex(ID)).decode()])
 def test_trace_ids(value):
-    assert trace_key(value) == ID.lower()
+    assert parse_trace_id(value) == ID.lower()
 
 
 @pytest.mark.parametrize("value", ["", "0" * 32, "xyz", "ab" * 15, None, 7, "ab" * 17])
 def test_no_trace_ids(value):
-    assert trace_key(value) == ""
+    assert parse_trace_id(value) == ""
 
 
 def test_attribute_values():
