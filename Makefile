@@ -1,4 +1,4 @@
-# The only command surface: CI and people call the same targets.
+# The only command surface: people, .ci/run and .github/workflows/ci.yaml call the same targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -50,10 +50,17 @@ $(VENV)/.prometheus: | $(BIN)/python
 test: $(VENV)/.dev $(VENV)/.prometheus ## Run every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
-lint: $(VENV)/.dev ## Ruff, import-linter and mypy
+# One tool a line, the quick ones first. All of them work without network.
+lint: $(VENV)/.dev ## Style, floors, types, and the files that GitHub and Renovate read
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.renovate renovate.json
+	$(BIN)/zizmor --offline --quiet --persona=pedantic --strict-collection .
 	$(BIN)/mypy steps workflows
 
 format: $(VENV)/.dev ## Format the code
@@ -64,8 +71,10 @@ render: $(VENV)/.dev ## Write everything generated: workflows, derived values, I
 	$(BIN)/python -m workflows.generate
 
 # Under another hash seed than the machine's own: what is committed must not depend on it.
-check: lint ## Everything that must be clean before a commit, but for the tests
+drift: $(VENV)/.dev ## Compare everything generated with what is committed
 	PYTHONHASHSEED=1 $(BIN)/python -m workflows.generate --check
+
+check: lint drift ## Everything that must be clean before a commit, but for the tests
 
 bench: $(VENV)/.dev ## Every measurement of bench/; bench-NAME runs one
 	$(BIN)/python -m bench.run
@@ -120,4 +129,4 @@ kind-down: $(VENV)/.dev ## Delete the kind cluster
 clean: ## Remove the virtual environment and the work folder
 	rm -rf $(VENV) $(WORKDIR)
 
-.PHONY: help install demo test lint format render check bench images image-digests image-kind image-nemo-rl e2e game-day kind-up kind-approve kind-sync kind-down clean
+.PHONY: help install demo test lint format render drift check bench images image-digests image-kind image-nemo-rl e2e game-day kind-up kind-approve kind-sync kind-down clean
