@@ -1,9 +1,5 @@
 {{- define "karpenter.labels" -}}
-app.kubernetes.io/name: karpenter-pools
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "karpenter-pools") -}}
 {{- end }}
 
 {{- define "karpenter.gpuTaint" -}}

@@ -1,9 +1,5 @@
 {{- define "kgateway.labels" -}}
-app.kubernetes.io/name: {{ .Values.serving.gateway.name }}
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" .Values.serving.gateway.name) -}}
 {{- end }}
 
 {{- /* In the routes' namespace, which is also the Services': no ReferenceGrant is needed. */ -}}

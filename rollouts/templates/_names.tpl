@@ -1,19 +1,15 @@
 {{- define "rollouts.labels" -}}
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" .Values.serving.name) -}}
 {{- end }}
 
 {{- /* Never changes: a Rollout's selector is immutable. */ -}}
 {{- define "rollouts.selector" -}}
-app.kubernetes.io/name: {{ .Values.serving.name }}
+{{- include "common.selectorLabels" (dict "name" .Values.serving.name) -}}
 {{- end }}
 
 {{- define "rollouts.metadata" -}}
 namespace: {{ .Values.serving.namespace }}
 labels:
-  {{- include "rollouts.selector" . | nindent 2 }}
   {{- include "rollouts.labels" . | nindent 2 }}
 {{- end }}
 
@@ -24,13 +20,6 @@ labels:
 
 {{- define "rollouts.released" -}}
 {{- if gt (int .Values.model.version) 0 }}true{{ end -}}
-{{- end }}
-
-{{- define "rollouts.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
 {{- end }}
 
 {{- /* Arguments of every analysis. */ -}}

@@ -1,15 +1,13 @@
 {{- /* The judges' network policy lets in pods of this name. */ -}}
 {{- define "rollouts.qualitySelector" -}}
-app.kubernetes.io/name: ctp-quality
+{{- include "common.selectorLabels" (dict "name" "ctp-quality") -}}
 {{- end }}
 
 {{- define "rollouts.qualityMetadata" -}}
 name: ctp-quality
 namespace: {{ .Values.serving.namespace }}
 labels:
-  {{- include "rollouts.qualitySelector" . | nindent 2 }}
-  app.kubernetes.io/component: quality
-  {{- include "rollouts.labels" . | nindent 2 }}
+  {{- include "common.labels" (dict "root" . "name" "ctp-quality" "component" "quality") | nindent 2 }}
 {{- end }}
 
 {{- /* What the exporter reads of the pipeline's configuration: the judge and the gates before it. */ -}}

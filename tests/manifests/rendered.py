@@ -25,6 +25,8 @@ CHARTS = (
     "kgateway",
     "rollouts",
 )
+# What they all depend on; it renders nothing itself.
+LIBRARY = "charts/common"
 CLUSTER_SCOPED = {
     "APIService",
     "ClusterImagePolicy",

@@ -13,6 +13,7 @@ from .rendered import (
     CHARTS,
     CLUSTER_SCOPED,
     ENVIRONMENTS,
+    LIBRARY,
     ROOT,
     ROOT_APP,
     environment_files,
@@ -48,6 +49,7 @@ def test_every_chart_of_ours_is_installed():
     named = {entry["path"] for entry in VALUES["rootApp"]["own"].values() if not entry.get("directory")}
     assert named | {ROOT_APP} == set(CHARTS)
     here = {str(path.parent.relative_to(ROOT)) for pattern in ("*/Chart.yaml", "charts/*/Chart.yaml") for path in ROOT.glob(pattern)}
+    here -= {LIBRARY}
     assert here <= set(CHARTS), f"{here - set(CHARTS)} is in no Application"
     assert set(CHARTS) <= here, f"{set(CHARTS) - here} is not there"
 

@@ -1,9 +1,5 @@
 {{- define "judge.labels" -}}
-app.kubernetes.io/name: judge
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "judge") -}}
 {{- end }}
 
 {{- /* What KServe labels its pods with. */ -}}

@@ -1,9 +1,5 @@
 {{- define "observability.labels" -}}
-app.kubernetes.io/name: observability
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "observability") -}}
 {{- end }}
 
 {{- /* dict: root, name. */ -}}

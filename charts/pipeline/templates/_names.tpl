@@ -1,9 +1,5 @@
 {{- define "pipeline.labels" -}}
-app.kubernetes.io/name: ctp
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "ctp") -}}
 {{- end }}
 
 {{- /* Every pod that Argo starts carries this label. */ -}}
@@ -31,6 +27,5 @@ matchLabels:
 {{- end }}
 
 {{- define "pipeline.judgeLabels" -}}
-app.kubernetes.io/name: ctp-judge
-app.kubernetes.io/component: judge
+{{- include "common.selectorLabels" (dict "name" "ctp-judge" "component" "judge") -}}
 {{- end }}

@@ -1,19 +1,13 @@
 {{- define "registry.labels" -}}
-{{ include "registry.selector" . }}
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "mlflow" "component" "server") -}}
 {{- end }}
 
 {{- define "registry.selector" -}}
-app.kubernetes.io/name: mlflow
-app.kubernetes.io/component: server
+{{- include "common.selectorLabels" (dict "name" "mlflow" "component" "server") -}}
 {{- end }}
 
 {{- define "registry.migrationSelector" -}}
-app.kubernetes.io/name: mlflow
-app.kubernetes.io/component: migration
+{{- include "common.selectorLabels" (dict "name" "mlflow" "component" "migration") -}}
 {{- end }}
 
 {{- /* What a request's Host header may say: MLflow compares it whole, with the port. */ -}}
@@ -23,21 +17,6 @@ app.kubernetes.io/component: migration
 {{- $hosts := list (printf "localhost:%v" $port) (printf "127.0.0.1:%v" $port) -}}
 {{- range $names }}{{- $hosts = append $hosts (printf "%s:%v" . $port) }}{{- end -}}
 {{- join "," (concat $hosts .Values.registry.allowedHosts) -}}
-{{- end }}
-
-{{- define "registry.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ .Values.registry.userId }}
-runAsGroup: {{ .Values.registry.userId }}
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
-{{- define "registry.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
 {{- end }}
 
 {{- define "registry.environment" -}}

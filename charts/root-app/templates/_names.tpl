@@ -1,9 +1,5 @@
 {{- define "root-app.labels" -}}
-app.kubernetes.io/name: root-app
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "root-app") -}}
 {{- end }}
 
 {{- /* versions.env as a mapping; a link to the one of the repository. */ -}}

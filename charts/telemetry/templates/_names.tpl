@@ -1,14 +1,9 @@
 {{- define "telemetry.selector" -}}
-app.kubernetes.io/name: otel-collector
-app.kubernetes.io/component: gateway
+{{- include "common.selectorLabels" (dict "name" "otel-collector" "component" "gateway") -}}
 {{- end }}
 
 {{- define "telemetry.labels" -}}
-{{ include "telemetry.selector" . }}
-app.kubernetes.io/part-of: ctp
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- include "common.labels" (dict "root" . "name" "otel-collector" "component" "gateway") -}}
 {{- end }}
 
 {{- /* Bucket and folder of the raw spans, out of what ingest reads. */ -}}
