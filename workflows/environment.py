@@ -1,12 +1,13 @@
-"""The `workflows:` block of an environment's values: everything that differs between clusters.
+"""The `workflows:` block of an environment's values, and which environments share one rendering of the workflows.
 
 A default lives on its field and suits a GPU cluster; `charts/environments/<env>/values.yaml`
-holds only what differs. The `pipeline:` block of the same file is what `ctp` itself reads.
+holds only what differs. The `pipeline:` block of the same file is what `ctp` itself reads at run time.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +20,10 @@ from steps.contract.errors import ConfigError
 from steps.contract.refs import Frozen
 
 ROOT = Path(__file__).parent.parent
-ENVIRONMENTS = ("kind", "staging", "production")
+# Folder of workflows/rendered -> the environments whose clusters take it. Another one for an environment that must
+# differ in what is rendered is a line here and a path in its values (rootApp.own.workflows.path).
+RENDERINGS: Mapping[str, tuple[str, ...]] = {"kind": ("kind",), "eks": ("staging", "production")}
+ENVIRONMENTS = tuple(name for names in RENDERINGS.values() for name in names)
 
 Cron = Annotated[str, StringConstraints(pattern=r"^(\S+ ){4}\S+$")]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|Mi|Gi|Ti)?$")]
@@ -289,6 +293,20 @@ class Environment:
     def offers_nemo(self) -> bool:
         """Whether a run may choose `trainer=nemo-rl`."""
         return self.pipeline.train.nemo.enabled
+
+    def rendered_values(self) -> dict[str, Any]:
+        """Key -> value of everything that stands in rendered workflows; the rest of `pipeline:` is read at run time."""
+        blocks = {"workflows": self.workflows.model_dump(), "serving": self.serving.model_dump()}
+        pipeline = {"pipeline.model_name": self.pipeline.model_name, "pipeline.train.nemo.enabled": self.offers_nemo}
+        return dict(_flat(blocks)) | pipeline
+
+
+def _flat(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in block.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def load_environment(name: str, root: Path = ROOT) -> Environment:

@@ -50,9 +50,9 @@ def chart_documents(values: Document) -> list[Document]:
     return [document for _, text in sorted(texts.items()) for document in yaml.safe_load_all(text) if document]
 
 
-def workflow_documents(environment: str) -> list[Document]:
+def workflow_documents(rendering: str) -> list[Document]:
     """The committed WorkflowTemplates and CronWorkflows."""
-    folder = ROOT / "workflows" / "rendered" / environment
+    folder = ROOT / "workflows" / "rendered" / rendering
     return [
         document for path in sorted(folder.rglob("*.yaml")) for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document
     ]

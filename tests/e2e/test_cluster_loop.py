@@ -23,8 +23,8 @@ def outputs(workflow, display_name):
 
 @pytest.mark.skipif(shutil.which("argo") is None, reason="no argo CLI on PATH: argo lint is left to whoever has it")
 def test_argo_lints_every_rendered_file():
-    for environment in sorted(path.name for path in (ROOT / "workflows" / "rendered").iterdir()):
-        folder = ROOT / "workflows" / "rendered" / environment
+    for rendering in sorted(path.name for path in (ROOT / "workflows" / "rendered").iterdir()):
+        folder = ROOT / "workflows" / "rendered" / rendering
         done = subprocess.run(["argo", "lint", "--offline", str(folder)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

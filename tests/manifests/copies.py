@@ -37,12 +37,13 @@ def rendered(root: Path, environment: str) -> tuple[Item, ...]:
         ConfigError: the values do not fit the schemas of the steps or the workflows.
         HelmError: a chart refuses them.
     """
-    from workflows.environment import load_environment
+    from workflows.environment import RENDERINGS, load_environment
     from workflows.generate import derived
     from workflows.generate.render import render, write
 
     env = load_environment(environment, root)
-    write(environment, render(env), root)
+    # The other environments of its rendering keep their values: what is asked about is this one alone.
+    write(next(rendering for rendering, names in RENDERINGS.items() if environment in names), render(env), root)
     derived.write(environment, derived.derived_text(env.pipeline), root)
     name = env.pipeline.model_name
     return tree(environment, root, merged(PIN, {"model": {"name": name}, "agent": {"model_name": name}}))

@@ -166,7 +166,7 @@ def test_every_duty_that_asks_a_judge_is_let_in_and_wakes_it(found):
 
 
 def test_the_label_of_a_duty_is_what_workflow_pods_carry_and_kube_state_metrics_exports():
-    rendered = (ROOT / "workflows" / "rendered" / "production" / "workflowtemplate-reward-label.yaml").read_text(encoding="utf-8")
+    rendered = (ROOT / "workflows" / "rendered" / "eks" / "workflowtemplate-reward-label.yaml").read_text(encoding="utf-8")
     assert "app.kubernetes.io/component: label" in rendered
     stack = yaml.safe_load((ROOT / "charts" / "root-app" / "third-party" / "kube-prometheus-stack.yaml").read_text(encoding="utf-8"))
     exported = next(entry for entry in stack["kube-state-metrics"]["metricLabelsAllowlist"] if entry.startswith("pods="))

@@ -22,7 +22,7 @@ def named(environment):
 
 
 def submit(environment):
-    path = ROOT / "workflows" / "rendered" / environment / "workflowtemplate-continuous-training.yaml"
+    path = ROOT / "workflows" / "rendered" / "eks" / "workflowtemplate-continuous-training.yaml"
     every = {item["name"]: item for item in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["templates"]}
     return every[SUBMIT]
 
@@ -35,7 +35,7 @@ def test_one_account_may_create_rayjobs_and_it_runs_nothing_of_ours(environment)
     (rule,) = found["Role", "ctp-rayjob"]["rules"]
     assert (rule["apiGroups"], rule["resources"]) == (["ray.io"], ["rayjobs"])
     assert {submit(environment)["resource"]["action"], "get", "delete"} <= set(rule["verbs"])
-    text = (ROOT / "workflows" / "rendered" / environment / "workflowtemplate-continuous-training.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "workflows" / "rendered" / "eks" / "workflowtemplate-continuous-training.yaml").read_text(encoding="utf-8")
     for template in yaml.safe_load(text)["spec"]["templates"]:
         assert ("resource" in template) == (template.get("serviceAccountName") == "ctp-launch"), template["name"]
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from helm_python import HelmError, lint
 
+from workflows.environment import RENDERINGS, Workflows
+
 from .rendered import (
     CHARTS,
     CLUSTER_SCOPED,
@@ -215,6 +217,14 @@ def test_paths_and_value_files_exist(environment):
     assert not missing
 
 
+@pytest.mark.parametrize("rendering", RENDERINGS)
+def test_every_environment_takes_the_workflows_that_were_rendered_for_it(rendering):
+    for environment in RENDERINGS[rendering]:
+        source = applications(environment)["workflows"]["spec"]["source"]
+        assert source["path"] == f"workflows/rendered/{rendering}"
+    assert sorted(path.name for path in (ROOT / "workflows" / "rendered").iterdir()) == sorted(RENDERINGS)
+
+
 def kind_of(manifest):
     return {"group": manifest["apiVersion"].rpartition("/")[0], "kind": manifest["kind"]}
 
@@ -262,8 +272,6 @@ def test_kind_has_no_part_of_aws(environment):
 
 
 def test_namespaces_agree_with_their_owners():
-    from workflows.environment import Workflows
-
     assert VALUES["workflows"]["namespace"] == Workflows.model_fields["namespace"].default
     chart = ROOT / "rollouts" / "values.yaml"
     if chart.is_file():

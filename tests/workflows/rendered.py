@@ -12,24 +12,28 @@ from typing import Any
 import pytest
 import yaml
 
-from workflows.environment import Environment, load_environment
+from workflows.environment import RENDERINGS, Environment, load_environment
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ("kind", "staging", "production")
 Document = dict[str, Any]
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @functools.cache
-def environment_of(name: str) -> Environment:
-    """The values that the files were rendered from."""
-    return load_environment(name)
+def environment_of(rendering: str) -> Environment:
+    """The values that the files were rendered from: of one of the environments that share them."""
+    return load_environment(RENDERINGS[rendering][-1])
+
+
+def rendering_of(environment: str) -> str:
+    """The rendering that an environment's cluster takes."""
+    return next(rendering for rendering, names in RENDERINGS.items() if environment in names)
 
 
 @functools.cache
-def documents(environment: str) -> dict[str, Document]:
+def documents(rendering: str) -> dict[str, Document]:
     """File name -> manifest."""
-    folder = ROOT / "workflows" / "rendered" / environment
+    folder = ROOT / "workflows" / "rendered" / rendering
     return {path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in sorted(folder.glob("*.yaml"))}
 
 
@@ -43,7 +47,7 @@ def cron_workflows(environment: str) -> dict[str, Document]:
     return {item["metadata"]["name"]: item for item in documents(environment).values() if item["kind"] == "CronWorkflow"}
 
 
-EVERY_WORKFLOW = [(environment, name) for environment in ENVIRONMENTS for name in workflow_templates(environment)]
+EVERY_WORKFLOW = [(rendering, name) for rendering in RENDERINGS for name in workflow_templates(rendering)]
 
 
 def templates(environment: str, workflow: str) -> dict[str, Document]:

@@ -9,9 +9,10 @@ import yaml
 
 from steps.contract.catalog import find_step
 from steps.contract.step_metrics import OF_A_MONTH, OF_A_QUARTER, OF_A_RUN
+from workflows.environment import ENVIRONMENTS, load_environment
 
 from .processes import Cluster
-from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, before, cron_workflows, environment_of, parameters, tasks, templates
+from .rendered import EVERY_WORKFLOW, RENDERINGS, before, cron_workflows, parameters, tasks, templates
 from .test_release import LOOPS, walk
 
 
@@ -51,7 +52,7 @@ def test_the_rendered_pod_refuses_above_the_months_ceiling(tmp_path, limit):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_ceilings_and_sizes_of_an_environment(environment):
-    env = environment_of(environment)
+    env = load_environment(environment)
     cost = env.pipeline.cost
     assert cost.train_gpus == env.workflows.compute.train.gpus, "the estimate is of the pod that trains"
     assert (cost.monthly_usd_limit > 0 and cost.monthly_gpu_hours_limit > 0) == (environment != "kind")
@@ -96,7 +97,7 @@ def test_metrics_show_fields_of_the_results():
         assert all(re.fullmatch(r"ctp_[a-z_]+", item.name) and item.help for item in metrics)
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_the_quarter_is_reviewed_on_its_first_day(environment):
     spec = cron_workflows(environment)["cost-review"]["spec"]
     assert spec["schedules"] == ["0 6 1 1,4,7,10 *"] and "when" not in spec

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from steps.contract.errors import ConfigError
-from workflows.environment import Workflows, load_environment
+from workflows.environment import ENVIRONMENTS, Workflows, load_environment
 
-from .rendered import ENVIRONMENTS, ROOT
+from .rendered import ROOT
 
 
 def values(environment: str) -> dict:

@@ -15,7 +15,7 @@ import pytest
 from steps.cli.step import split_params
 from steps.contract.errors import UsageError
 
-from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, cron_workflows, each_pod, parameters, tasks, templates, workflow_templates
+from .rendered import EVERY_WORKFLOW, RENDERINGS, cron_workflows, each_pod, parameters, tasks, templates, workflow_templates
 
 NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}")
 PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
@@ -96,7 +96,7 @@ def test_durations(environment, workflow):
         assert DURATION.fullmatch(value), value
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_a_metric_is_the_same_thing_everywhere(environment):
     """The controller keeps the help and the kind that it saw first, and drops what comes with another."""
     seen = {}
@@ -182,7 +182,7 @@ def test_an_argument_too_long_for_a_process_comes_in_a_file(tmp_path):
         split_params(["@/no/such/file"])
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_what_a_schedule_starts_needs_no_answer(environment):
     for cron in cron_workflows(environment).values():
         started = workflow_templates(environment)[cron["spec"]["workflowSpec"]["workflowTemplateRef"]["name"]]

@@ -8,10 +8,11 @@ import pytest
 import typer
 
 from steps.cli.main import app
+from workflows.environment import ENVIRONMENTS
 from workflows.model_servers import PORTS, server_urls
 
 from ..manifests.rendered import PIN, environment_files, merged, read_values, render
-from .rendered import ENVIRONMENTS, ROOT, environment_of, parameters, tasks, templates
+from .rendered import RENDERINGS, ROOT, environment_of, parameters, rendering_of, tasks, templates
 
 WORKFLOWS = ("continuous-training", "train-and-release", "model-evaluation")
 # What only a server of users says or is told: spans, and which pod and version it is.
@@ -35,7 +36,7 @@ def without_address(arguments):
 def test_the_gates_server_is_the_users(environment):
     users = users_server(environment)
     for workflow in WORKFLOWS:
-        gate = templates(environment, workflow)["gate"]
+        gate = templates(rendering_of(environment), workflow)["gate"]
         if environment == "kind":
             assert "sidecars" not in gate and users["command"] == ["ctp"], "the step starts `ctp serve model`, which serves there"
             continue
@@ -47,7 +48,7 @@ def test_the_gates_server_is_the_users(environment):
             assert {item["name"]: item["value"] for item in server["env"]} == theirs
 
 
-@pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "kind"])
+@pytest.mark.parametrize("environment", [name for name in RENDERINGS if name != "kind"])
 def test_each_server_has_a_gpu_and_its_own_model(environment):
     gate = templates(environment, "continuous-training")["gate"]
     assert "nvidia.com/gpu" not in gate["container"]["resources"]["limits"]
@@ -66,7 +67,7 @@ def test_each_server_has_a_gpu_and_its_own_model(environment):
             assert container["securityContext"] == gate["container"]["securityContext"]
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 @pytest.mark.parametrize("workflow", WORKFLOWS)
 def test_the_step_is_told_where_they_are(environment, workflow):
     wanted = server_urls(environment_of(environment))

@@ -15,16 +15,17 @@ import yaml
 from steps.contract.catalog import find_step
 from steps.contract.errors import ConfigError
 from steps.operate.cost.metering import GPUS_ELSEWHERE
-from workflows.environment import load_environment
+from workflows.environment import RENDERINGS, load_environment
 from workflows.rayjob import EFA, GPU, PYTHON
 from workflows.rayjob_wait import DELETE, SUBMIT, WAIT
 
 from . import dag
-from .rendered import ROOT, environment_of, filled, parameters, references, shared_crds, tasks, templates, workflow_templates
+from .rendered import ROOT, filled, parameters, references, rendering_of, shared_crds, tasks, templates, workflow_templates
 from .test_release import PHASES, decide
 
-OFFERED = ("staging", "production")
-LOOPS = [(environment, name) for environment in OFFERED for name in ("continuous-training", "train-and-release")]
+# Environments with nodes: their workflows are rendered once, and what the text becomes is theirs.
+OFFERED = RENDERINGS["eks"]
+LOOPS = [("eks", name) for name in ("continuous-training", "train-and-release")]
 BOTH = pytest.mark.parametrize(("environment", "workflow"), LOOPS)
 UID, KEY = "4b9f1c9e-6d2a-4b0e-9b0e-0123456789ab", "0123456789abcdef"
 
@@ -181,7 +182,7 @@ def test_resource_templates(environment, workflow):
     assert wait["resource"]["successCondition"] == "status.jobStatus == SUCCEEDED"
     assert wait["resource"]["failureCondition"] == "status.jobDeploymentStatus in (Failed, ValidationFailed),status.jobStatus == STOPPED"
     assert "FAILED" not in wait["resource"]["failureCondition"], "another attempt of the RayJob may follow"
-    named = [yaml.safe_load(filled(template["resource"]["manifest"], values_of(environment))) for template in found.values()]
+    named = [yaml.safe_load(filled(template["resource"]["manifest"], values_of("production"))) for template in found.values()]
     assert len({(item["apiVersion"], item["kind"], item["metadata"]["name"], item["metadata"]["namespace"]) for item in named}) == 1
     assert "retries" not in named[0]["metadata"]["name"]
 
@@ -210,12 +211,12 @@ def test_a_training_does_not_outlive_its_workflow(environment, workflow):
 
 
 def rayjob(environment, workflow="continuous-training"):
-    return yaml.safe_load(filled(templates(environment, workflow)[SUBMIT]["resource"]["manifest"], values_of(environment)))
+    return yaml.safe_load(filled(templates(rendering_of(environment), workflow)[SUBMIT]["resource"]["manifest"], values_of(environment)))
 
 
 def values_of(environment):
     """What Argo puts into the text where the configuration is an environment's."""
-    sizes = environment_of(environment).pipeline.train.nemo
+    sizes = load_environment(environment).pipeline.train.nemo
     inputs = {"key": KEY, "nodes": sizes.nodes, "gpus-per-node": sizes.gpus_per_node}
     values = {"workflow.uid": UID, "workflow.parameters.config": "ctp-config"}
     return values | {f"inputs.parameters.{name}": str(value) for name, value in inputs.items()}
@@ -242,7 +243,7 @@ def test_the_crd_takes_it(environment, tmp_path):
 
 @pytest.mark.parametrize("environment", OFFERED)
 def test_what_kuberay_and_kueue_demand(environment):
-    job, nemo = rayjob(environment), environment_of(environment).workflows.nemo
+    job, nemo = rayjob(environment), load_environment(environment).workflows.nemo
     spec, cluster = job["spec"], job["spec"]["rayClusterSpec"]
     assert len(job["metadata"]["name"]) <= 47 and re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", job["metadata"]["name"])
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == nemo.queue == "ctp-train"
@@ -251,34 +252,34 @@ def test_what_kuberay_and_kueue_demand(environment):
     assert spec["backoffLimit"] == nemo.attempts - 1 >= 1, "a Spot interruption must not end the training"
     assert cluster["rayVersion"] == "2.55.1" and cluster["enableInTreeAutoscaling"] is False
     (group,) = cluster["workerGroupSpecs"]
-    sizes = environment_of(environment).pipeline.train.nemo
+    sizes = load_environment(environment).pipeline.train.nemo
     assert group["replicas"] == group["minReplicas"] == group["maxReplicas"] == sizes.nodes
     assert isinstance(group["replicas"], int), "the API server takes no text for a number"
     assert group["rayStartParams"]["num-gpus"] == str(sizes.gpus_per_node)
     head = cluster["headGroupSpec"]["rayStartParams"]
     assert head["num-gpus"] == "0" and head["no-monitor"] == "true"
     assert all(params["max-worker-port"] == "11000" for params in (head, group["rayStartParams"])), "11001 and above are vLLM's"
-    wait = templates(environment, "continuous-training")[WAIT]["activeDeadlineSeconds"]
+    wait = templates("eks", "continuous-training")[WAIT]["activeDeadlineSeconds"]
     assert wait >= nemo.attempts * nemo.deadline_s
 
 
 @pytest.mark.parametrize("environment", OFFERED)
 def test_what_reaches_rays_shell_is_ours(environment):
-    text = templates(environment, "continuous-training")[SUBMIT]["resource"]["manifest"]
+    text = templates("eks", "continuous-training")[SUBMIT]["resource"]["manifest"]
     (entrypoint,) = re.findall("entrypoint: (.*)", text)
     assert set(references(entrypoint)) == {"inputs.parameters.key"}
     field = find_step("nemo-prepare").load()[1].model_fields["key"]
     assert field.metadata[0].pattern == "^[0-9a-f]{16}$"
-    given = parameters(tasks(templates(environment, "continuous-training")[NEMO_DAG])["submit"], "arguments")["key"]["value"]
+    given = parameters(tasks(templates("eks", "continuous-training")[NEMO_DAG])["submit"], "arguments")["key"]["value"]
     assert given == "{{tasks.prepare.outputs.parameters.key}}"
     assert rayjob(environment)["spec"]["entrypoint"] == f"{PYTHON} -u -m steps.train.nemo.launch /data/ctp/nemo/{KEY}"
-    enumerated = parameters(workflow_templates(environment)["continuous-training"]["spec"], "arguments")["config"]["enum"]
+    enumerated = parameters(workflow_templates("eks")["continuous-training"]["spec"], "arguments")["config"]["enum"]
     assert set(references(text)) == values_of(environment).keys() and enumerated
 
 
 @pytest.mark.parametrize("environment", OFFERED)
 def test_pods_are_restricted_and_alike(environment):
-    flows = environment_of(environment).workflows
+    flows = load_environment(environment).workflows
     found = pods(rayjob(environment))
     environments = []
     for role, pod in found.items():
@@ -323,7 +324,7 @@ def test_pods_ask_for_what_the_queue_and_the_nodes_have(environment):
     chart = yaml.safe_load((ROOT / "karpenter" / "values.yaml").read_text(encoding="utf-8"))["karpenter"]["pools"]
     values = yaml.safe_load((ROOT / "charts" / "environments" / environment / "values.yaml").read_text(encoding="utf-8"))
     pools = {name: chart[name] | values["karpenter"].get("pools", {}).get(name, {}) for name in ("head", "train")}
-    found, sizes = pods(rayjob(environment)), environment_of(environment).pipeline.train.nemo
+    found, sizes = pods(rayjob(environment)), load_environment(environment).pipeline.train.nemo
     for role, pool in (("head", "head"), ("gpu", "train")):
         (container,) = found[role]["spec"]["containers"]
         asked = container["resources"]["requests"]

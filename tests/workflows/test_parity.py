@@ -15,7 +15,7 @@ from steps.contract.pipeline import LOOP
 from steps.contract.workflows import WORKFLOWS, find_workflow
 from steps.laptop.interpreter import Interpreter
 
-from .rendered import ENVIRONMENTS, ROOT, before, parameters, tasks, templates, workflow_templates
+from .rendered import RENDERINGS, ROOT, before, parameters, tasks, templates, workflow_templates
 from .test_release import walk
 
 # Names that also mean something else: traffic, node pools, a field of the approval's form, a consent, a configuration key.
@@ -59,7 +59,7 @@ def test_nodes_of_the_loop_are_of_five_kinds_and_stand_after_what_they_need():
         assert set(node.needs) <= {earlier.name for earlier in LOOP[:number]}, node.name
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_every_node_is_rendered_where_it_may_run(environment):
     main = tasks(templates(environment, "continuous-training")["main"])
     for node in find_workflow("continuous-training").nodes:
@@ -95,7 +95,7 @@ class Nowhere:
         pass
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_both_interpreters_reach_the_same_nodes(environment):
     main = templates(environment, "continuous-training")["main"]
     nodes = tuple(node for node in find_workflow("continuous-training").at("argo") if not (isinstance(node, Choice) and node.passes))
@@ -111,7 +111,7 @@ def test_both_interpreters_reach_the_same_nodes(environment):
 
 
 def test_a_decision_is_bound_to_the_content_that_is_used():
-    all_tasks = tasks(templates("production", "continuous-training")["main"])
+    all_tasks = tasks(templates("eks", "continuous-training")["main"])
     value = lambda task, name: parameters(all_tasks[task], "arguments")[name]["value"]  # noqa: E731
     assert value("record-approve-train", "digest") == "{{tasks.curate.outputs.parameters.digest}}"
     assert value("record-approve-deploy", "digest") == value("register", "model") == "{{tasks.train.outputs.parameters.model}}"
@@ -124,5 +124,5 @@ def test_a_decision_is_bound_to_the_content_that_is_used():
 def test_every_workflow_of_the_design_is_rendered():
     names = {"continuous-training", "trace-ingest", "reward-label", "train-and-release", "backfill", "erase-user"}
     names |= {"table-maintenance", "reward-backtest", "release-reconcile"}
-    for environment in ENVIRONMENTS:
+    for environment in RENDERINGS:
         assert names <= workflow_templates(environment).keys() == {workflow.name for workflow in WORKFLOWS}

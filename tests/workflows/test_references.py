@@ -103,7 +103,7 @@ def test_parameters_are_described_and_defaulted(environment, workflow):
 
 
 def test_the_parameters_of_the_loop():
-    given = parameters(workflow_templates("production")["continuous-training"]["spec"], "arguments")
+    given = parameters(workflow_templates("eks")["continuous-training"]["spec"], "arguments")
     assert {"window-days", "method", "trainer", "base-model", "max-cost-usd", "config"} <= given.keys()
     assert given["method"]["enum"] == ["dpo", "grpo"] and given["trainer"]["enum"] == ["trl", "nemo-rl"]
     kind = parameters(workflow_templates("kind")["continuous-training"]["spec"], "arguments")
@@ -113,7 +113,7 @@ def test_the_parameters_of_the_loop():
 @pytest.mark.parametrize("approval", ["approve-train", "approve-deploy"])
 @pytest.mark.parametrize("workflow", ["continuous-training", "train-and-release"])
 def test_an_approval_shows_what_is_approved_and_takes_an_answer(workflow, approval):
-    template = templates("production", workflow)[approval]
+    template = templates("eks", workflow)[approval]
     inputs, outputs = parameters(template, "inputs"), parameters(template, "outputs")
     assert template["suspend"] == {}, "with a duration Argo would approve by itself"
     assert inputs["approve"]["enum"] == ["yes", "no"] and inputs["approve"]["default"] == "no"
@@ -129,7 +129,7 @@ def test_an_approval_shows_what_is_approved_and_takes_an_answer(workflow, approv
 @pytest.mark.parametrize("approval", ["approve-train", "approve-deploy"])
 def test_what_was_shown_is_recorded_as_json(approval):
     """Only texts without quotation marks, and metrics that are JSON already, are put between ours."""
-    text = parameters(tasks(templates("production", "continuous-training")["main"])[f"record-{approval}"], "arguments")["shown"]["value"]
+    text = parameters(tasks(templates("eks", "continuous-training")["main"])[f"record-{approval}"], "arguments")["shown"]["value"]
     metrics = '{"faithfulness":{"ci95":[0.01,0.09]}}'
     filled = re.sub(
         r"\{\{tasks\.([\w-]+)\.outputs\.parameters\.([\w-]+)\}\}", lambda match: metrics if match[2] == "metrics" else "x", text

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from steps.operate.approval.approve import Params as Approve
 
 from . import dag
-from .rendered import ENVIRONMENTS, templates
+from .rendered import RENDERINGS, templates
 
 PHASES = ("Successful", "Failed", "Inconclusive", "Error", "Rejected", "successful", "")
 # What a person may type into an approval: the two answers, nothing, and attempts to be clever.
 ANSWERS = ("yes", "no", "", "YES", "approved", "yes' == 'yes", "{{tasks.gate.outputs.parameters.phase}}")
 DIGEST = "a" * 64
-LOOPS = [(environment, name) for environment in ENVIRONMENTS for name in ("continuous-training", "train-and-release")]
+LOOPS = [(environment, name) for environment in RENDERINGS for name in ("continuous-training", "train-and-release")]
 
 
 def decide(answer: str, approval: str) -> dag.Ends:

@@ -3,21 +3,56 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from steps.contract.errors import ConfigError
+from tests.manifests.rendered import merged
 from workflows.environment import load_environment
-from workflows.generate.render import HEADER, main, render, stale, write
+from workflows.generate.render import HEADER, main, render, render_once, stale, write
 
-from .rendered import ENVIRONMENTS, ROOT, documents, environment_of, shared_crds, workflow_templates
+from .rendered import RENDERINGS, ROOT, documents, environment_of, shared_crds, workflow_templates
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_committed_files_are_current(environment):
-    assert stale(environment, render(environment_of(environment))) == [], "run `make render` and commit the result"
+def shared(rendering):
+    """The environments that share a rendering."""
+    return [load_environment(name) for name in RENDERINGS[rendering]]
+
+
+@pytest.mark.parametrize("rendering", RENDERINGS)
+def test_committed_files_are_current(rendering):
+    assert stale(rendering, render_once(rendering, shared(rendering))) == [], "run `make render` and commit the result"
+
+
+@pytest.mark.parametrize(
+    ("block", "change", "key"),
+    [
+        ("workflows", {"schedules": {"trace_ingest": {"cron": "0 2 * * *"}}}, "workflows.schedules.trace_ingest.cron"),
+        ("workflows", {"compute": {"train": {"cpu": "1", "cpu_limit": "2", "memory": "1Gi"}}}, "workflows.compute.train.memory"),
+        ("serving", {"image": "example.org/vllm:2"}, "serving.image"),
+        ("pipeline", {"model_name": "other"}, "pipeline.model_name"),
+        ("pipeline", {"train": {"nemo": {"enabled": False}}}, "pipeline.train.nemo.enabled"),
+    ],
+)
+def test_environments_that_differ_in_what_is_rendered_are_refused(block, change, key):
+    staging, production = shared("eks")
+    value = getattr(production, block)
+    other = replace(production, **{block: type(value).model_validate(merged(value.model_dump(), change))})
+    with pytest.raises(ConfigError, match=f"{re.escape(key)} is .* and in staging .*rendered/eks is rendered once") as refusal:
+        render_once("eks", [staging, other])
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_is_read_at_run_time_may_differ():
+    staging, production = shared("eks")
+    assert staging.pipeline.train.nemo.nodes != production.pipeline.train.nemo.nodes
+    assert staging.pipeline.lake.warehouse != production.pipeline.lake.warehouse
+    assert staging.rendered_values() == production.rendered_values()
 
 
 def test_the_check_says_what_is_stale(tmp_path):
@@ -56,7 +91,7 @@ def test_rendering_loads_no_step():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_one_object_a_file_named_by_kind(environment):
     for name, document in documents(environment).items():
         assert name == f"{document['kind'].lower()}-{document['metadata']['name']}.yaml"
@@ -80,7 +115,7 @@ def test_files_validate_against_the_crds(tmp_path):
     assert done.returncode == 0 and done.stdout.count("OK  ") == len(files), done.stdout
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_argo_lints(environment):
     if shutil.which("argo") is None:
         pytest.skip("no argo CLI on PATH: argo lint was not run")
@@ -90,7 +125,7 @@ def test_argo_lints(environment):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_limits_of_the_crd(environment):
     for document in workflow_templates(environment).values():
         spec = document["spec"]

@@ -14,7 +14,7 @@ from workflows.documents import cron_workflow, every_weeks
 from workflows.environment import Schedule, Schedules
 from workflows.generate.render import documents
 
-from .rendered import ENVIRONMENTS, cron_workflows, environment_of, parameters, workflow_templates
+from .rendered import RENDERINGS, cron_workflows, environment_of, parameters, workflow_templates
 
 # Field of `Schedules` -> the workflow that it starts.
 SCHEDULED = {name: name.replace("_", "-") for name, field in Schedules.model_fields.items() if field.annotation is Schedule}
@@ -36,7 +36,7 @@ def mondays(count: int) -> list[datetime]:
     return [first + timedelta(weeks=week) for week in range(count)]
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_training_runs_every_second_week_of_a_year(environment):
     when = cron_workflows(environment)["continuous-training"]["spec"]["when"]
     ran = [starts(when, moment) for moment in mondays(106)]
@@ -67,7 +67,7 @@ def test_a_schedule_that_cannot_be_meant_is_refused(bad):
 
 
 def test_every_cadence_is_configuration():
-    env = environment_of("production")
+    env = environment_of("eks")
     for field, name in SCHEDULED.items():
         schedules = env.workflows.schedules.model_copy(
             update={field: Schedule(cron="7 7 * * 2", every_weeks=3), "timezone": "Europe/Berlin"}
@@ -80,7 +80,7 @@ def test_every_cadence_is_configuration():
     assert not [name for name in files if name.startswith("cronworkflow")] and len(files) == len(WORKFLOWS), "no cron, never"
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_cron_workflows(environment):
     schedules = environment_of(environment).workflows.schedules
     for name, document in cron_workflows(environment).items():

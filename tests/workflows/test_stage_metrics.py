@@ -10,7 +10,7 @@ from steps.contract.catalog import ALL_STEPS
 from workflows.documents import STARTED
 from workflows.templates import kebab
 
-from .rendered import ENVIRONMENTS, templates, workflow_templates
+from .rendered import RENDERINGS, templates, workflow_templates
 
 
 @pytest.mark.parametrize("spec", [spec for spec in ALL_STEPS if spec.metrics], ids=lambda spec: spec.name)
@@ -28,7 +28,7 @@ def test_a_name_has_the_same_labels_and_words_everywhere():
         assert len({(tuple(key for key, _ in item.labels), item.by_workflow, item.help) for item in every if item.name == name}) == 1
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_they_are_rendered(environment):
     gates = [
         item for item in templates(environment, "trace-ingest")["govern-commit"]["metrics"]["prometheus"] if "gate_stopped" in item["name"]

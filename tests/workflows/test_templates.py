@@ -9,7 +9,7 @@ import pytest
 from steps.contract.catalog import ALL_STEPS
 from steps.contract.errors import EXIT_TRANSIENT
 
-from .rendered import ENVIRONMENTS, EVERY_WORKFLOW, containers, each_pod, environment_of, templates, workflow_templates
+from .rendered import EVERY_WORKFLOW, RENDERINGS, containers, each_pod, environment_of, templates, workflow_templates
 
 EVERY = list(containers())
 # Who may do what: written out here so that a change of a role is seen twice.
@@ -167,7 +167,7 @@ def test_the_workflow_ends_and_cleans_up(environment, workflow):
         )
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS)
 def test_fan_out_is_bounded_and_retries_one_shard(environment):
     flows = environment_of(environment).workflows
     every = templates(environment, "continuous-training")

@@ -1,7 +1,7 @@
 """Write what is generated: `python -m workflows.generate [--check]`.
 
-These are `workflows/rendered/<env>/*.yaml`, which Argo CD syncs, and below
-`charts/environments/<env>/`: `derived.yaml`, which the charts read, and what a team gives to AWS
+These are `workflows/rendered/{kind,eks}/*.yaml`, which Argo CD syncs, once for all environments
+that share them; and below `charts/environments/<env>/`: `derived.yaml`, which the charts read, and what a team gives to AWS
 (`iam/`, `s3-lifecycle.json`); and the dashboards of `charts/observability`.
 
 The output depends on nothing but the sources and the environments' values: the same bytes on
@@ -11,17 +11,18 @@ every machine, whatever the hash seed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
-from steps.contract.errors import PipelineError
+from steps.contract.errors import ConfigError, PipelineError
 from steps.contract.files import write_atomic
 from steps.contract.workflows import WORKFLOWS
 from workflows.documents import cron_workflow, workflow_template
-from workflows.environment import ENVIRONMENTS, ROOT, Environment, load_environment
+from workflows.environment import RENDERINGS, ROOT, Environment, load_environment
 from workflows.generate import dashboards, derived, lifecycle
 from workflows.generate.iam import files as iam
 
@@ -55,21 +56,45 @@ def render(env: Environment) -> dict[str, str]:
     return dumped
 
 
-def folder_of(environment: str, root: Path = ROOT) -> Path:
-    """Where an environment's files are."""
-    return root / "workflows" / "rendered" / environment
+def render_once(rendering: str, environments: Sequence[Environment]) -> dict[str, str]:
+    """File name -> text of what several environments share.
+
+    Raises:
+        ConfigError: they do not give the same, since their values differ in something that is rendered.
+    """
+    first, *others = environments
+    texts = render(first)
+    for other in others:
+        if render(other) != texts:
+            raise ConfigError(_difference(rendering, first, other))
+    return texts
 
 
-def stale(environment: str, texts: dict[str, str], root: Path = ROOT) -> list[str]:
+def _difference(rendering: str, one: Environment, other: Environment) -> str:
+    mine, theirs = one.rendered_values(), other.rendered_values()
+    keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+    named = ", ".join(f"{key} is {theirs.get(key)!r} and in {one.name} {mine.get(key)!r}" for key in keys)
+    return (
+        f"charts/environments/{other.name}/values.yaml: {named or f'its workflows are not those of {one.name}'}: workflows/rendered/"
+        f"{rendering} is rendered once for both, so give both the same, or {other.name} a rendering of its own (RENDERINGS)"
+    )
+
+
+def folder_of(rendering: str, root: Path = ROOT) -> Path:
+    """Where the files of a rendering are."""
+    return root / "workflows" / "rendered" / rendering
+
+
+def stale(rendering: str, texts: dict[str, str], root: Path = ROOT) -> list[str]:
     """Files that differ from what they should be, are missing, or should not be there."""
-    folder = folder_of(environment, root)
+    folder = folder_of(rendering, root)
     present = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*"))} if folder.is_dir() else {}
     return sorted(name for name in present.keys() | texts.keys() if present.get(name) != texts.get(name))
 
 
-def write(environment: str, texts: dict[str, str], root: Path = ROOT) -> None:
+def write(rendering: str, texts: dict[str, str], root: Path = ROOT) -> None:
     """Make the folder hold exactly these files."""
-    folder = folder_of(environment, root)
+    folder = folder_of(rendering, root)
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*"):
         if path.name not in texts:
@@ -112,17 +137,18 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m workflows.generate [--check]", file=sys.stderr)  # noqa: T201
         return 64
     different = []
-    for name in ENVIRONMENTS:
+    for rendering, names in RENDERINGS.items():
         try:
-            env = load_environment(name)
-            texts, beside = render(env), beside_values(env)
+            environments = [load_environment(name) for name in names]
+            texts, beside = render_once(rendering, environments), [(env.name, beside_values(env)) for env in environments]
         except PipelineError as error:
             print(f"{error.headline}: {error}", file=sys.stderr)  # noqa: T201
             return error.exit_code
-        different += [f"workflows/rendered/{name}/{file}" for file in stale(name, texts)]
-        different += settle(name, beside, check=check)
+        different += [f"workflows/rendered/{rendering}/{file}" for file in stale(rendering, texts)]
+        for name, generated in beside:
+            different += settle(name, generated, check=check)
         if not check:
-            write(name, texts)
+            write(rendering, texts)
     different += dashboards.stale(ROOT)
     if not check:
         dashboards.write(ROOT)

@@ -63,7 +63,7 @@ def test_a_wait_that_does_not_say_for_how_many_gpus_is_not_metered_as_none(input
 
 
 def test_the_rendered_template_names_the_input_that_says_how_many_gpus_work_elsewhere():
-    path = Path(__file__).parents[4] / "workflows" / "rendered" / "production" / "workflowtemplate-continuous-training.yaml"
+    path = Path(__file__).parents[4] / "workflows" / "rendered" / "eks" / "workflowtemplate-continuous-training.yaml"
     templates = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["templates"]
     node = pod("rayjob-wait", 1, None, inputs={"gpus": "24"})
     assert {item["name"]: gpus for item in templates if (gpus := gpus_elsewhere(item, node))} == {"rayjob-wait": 24}
