@@ -1,8 +1,8 @@
-"""Step `backfill`: plan the files of a range of days, as `ingest` plans everything new.
+"""Step `backfill`: plan the files of a range of days, as `ingest` plans all new files.
 
 A file belongs to the days in its path: `year=2026/month=05/day=01`, `2026/05/01`, `2026-05-01` or the window
-stamp of a Langfuse export. These are upload times, so one day after the range is read too,
-and traces of neighbouring days may come with it: nothing is lost, and ingest repeats nothing.
+stamp of a Langfuse export. These are upload times, so the step reads one day after the range, too,
+and traces of neighbouring days may come with it: it loses nothing, and ingest repeats nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from steps.ingest.path_dates import day_of
 
 
 class Params(Frozen):
-    """Which files."""
+    """Range of days, and sources to search."""
 
     since: date = Field(description="first day")
     until: date = Field(description="last day")

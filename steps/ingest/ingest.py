@@ -1,4 +1,4 @@
-"""Step `ingest`: find new trace files and plan them as units. Writes the plan and nothing else, reads no text."""
+"""Step `ingest`: find new trace files and plan them as units; it reads no text and writes the plan alone."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from steps.store.units import UNIT_STAGE, Unit, ingested_digests, plan_units
 
 
 class Params(Frozen):
-    """What to look at."""
+    """Sources to search."""
 
     sources: TextTuple = Field(default=(), description="files, folders or URIs beside those of `ingest.sources`")
 
 
 class Result(Frozen):
-    """What `govern` is to read."""
+    """Units for the `govern-shard` steps."""
 
     units: tuple[Unit, ...] = Field(description="in a fixed order for the same files")
     unit_ids: tuple[str, ...] = Field(description="their ids, for a fan-out that passes short arguments")
@@ -29,7 +29,7 @@ class Result(Frozen):
     files: int = Field(description="how many files the units hold")
     skipped_files: int = Field(
         description=(
-            "already ingested, empty, of another signal (metrics, logs), outside the asked range of days, or not yet completely exported"
+            "already ingested, empty, of another signal (metrics, logs), outside the range of days, or not yet completely exported"
         )
     )
     bytes: int = Field(description="size of the files that the units hold")
@@ -46,7 +46,7 @@ def run(params: Params, ctx: StepContext) -> Result:
 
 
 def plan(sources: Iterable[str], ctx: StepContext, wanted: Callable[[str], bool]) -> Result:
-    """Plan the wanted ones of the sources' files, as `run` does.
+    """Plan the wanted files of the sources, as `run` does.
 
     Raises:
         DataError: a source does not exist.
@@ -57,23 +57,23 @@ def plan(sources: Iterable[str], ctx: StepContext, wanted: Callable[[str], bool]
     uris = [uri for uri in complete if wanted(uri)]
     skipped += len(complete) - len(uris)
     with open_lake(ctx.config, ctx.workdir) as lake:
-        seen = ingested_digests(record.payload for record in lake.run_records(UNIT_STAGE))
-    found = []
+        digests = ingested_digests(record.payload for record in lake.run_records(UNIT_STAGE))
+    new_files = []
     with ctx.progress.task("planning", total=len(uris), unit="files") as task:
         for uri in uris:
             item = inspect_file(uri)
             task.advance(1)
-            if not item.file.bytes or item.format == "other" or item.file.sha256 in seen:
+            if not item.file.bytes or item.format == "other" or item.file.sha256 in digests:
                 skipped += 1
                 continue
-            seen.add(item.file.sha256)
-            found.append(item)
-    units = plan_units(found, ctx.config.ingest.unit_bytes)
+            digests.add(item.file.sha256)
+            new_files.append(item)
+    units = plan_units(new_files, ctx.config.ingest.unit_bytes)
     return Result(
         units=units,
         unit_ids=tuple(unit.id for unit in units),
         plan=write_plan(units, ctx.artifacts),
-        files=len(found),
+        files=len(new_files),
         skipped_files=skipped,
-        bytes=sum(item.file.bytes for item in found),
+        bytes=sum(item.file.bytes for item in new_files),
     )

@@ -1,4 +1,4 @@
-"""Which day a trace file's path names."""
+"""Search for the day that a trace file's path names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _DAYS = (
 def day_of(uri: str) -> date | None:
     """The last day that the path names in a known form; None when it names none that exists."""
     for pattern in _DAYS:
-        for found in reversed(pattern.findall(uri)):
+        for parts in reversed(pattern.findall(uri)):
             try:
-                return date(*map(int, found))
+                return date(*map(int, parts))
             except ValueError:
                 continue
     return None

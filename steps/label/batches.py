@@ -1,4 +1,4 @@
-"""Scoring of the traces of one shard, day by day and batch by batch; equal content is scored once."""
+"""Scoring of one shard's traces, day by day and batch by batch; it scores equal content once."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Tally:
     llm_calls: int = 0
 
 
-def label_all(traces: TableRef, ctx: StepContext, table: ShardFiles, tally: Tally) -> None:
-    """Label what the table says lacks a label, and count.
+def label_all(traces: TableRef, ctx: StepContext, files: ShardFiles, tally: Tally) -> None:
+    """Label the traces that lack a label, and count.
 
     Raises:
         TransientError: the judge cannot be reached, or fails more than `label.max_failed_ratio` of the traces.
@@ -48,12 +48,12 @@ def label_all(traces: TableRef, ctx: StepContext, table: ShardFiles, tally: Tall
         ConfigError: the judge's configuration is wrong.
         DataError: a trace breaks the table's contract.
     """
-    days = list(table.days(traces))
+    days = list(files.days(traces))
     if days:
-        asyncio.run(_label_days(traces, ctx, table, days, tally))
+        asyncio.run(_label_days(traces, ctx, files, days, tally))
 
 
-async def _label_days(traces: TableRef, ctx: StepContext, table: ShardFiles, days: list[tuple[date, int]], tally: Tally) -> None:
+async def _label_days(traces: TableRef, ctx: StepContext, files: ShardFiles, days: list[tuple[date, int]], tally: Tally) -> None:
     """Label day by day, batch by batch: one day of text is held at a time."""
     label = ctx.config.label
     breaker = CircuitBreaker(label.max_failed_ratio)
@@ -61,35 +61,35 @@ async def _label_days(traces: TableRef, ctx: StepContext, table: ShardFiles, day
     with ctx.progress.task("labelling", total=total, unit="traces") as task:
         async with Scorer(ctx.config.reward_judge, metrics=tuple(weighted(label.weights))) as scorer:
             for day, _ in days:
-                waiting = table.unlabelled(traces, day)
+                waiting = files.unlabelled(traces, day)
                 for start in range(0, len(waiting), label.batch_rows):
                     batch = waiting[start : start + label.batch_rows]
-                    await _label_batch(batch, table, scorer, label, breaker, tally, task.advance)
+                    await _label_batch(batch, files, scorer, label, breaker, tally, task.advance)
             breaker.finish()
 
 
 async def _label_batch(
     batch: list[Unlabelled],
-    table: ShardFiles,
+    files: ShardFiles,
     scorer: Scorer,
     config: LabelConfig,
     breaker: CircuitBreaker,
     tally: Tally,
     advance: Callable[[float], None],
 ) -> None:
-    """Score the contents of a batch that nobody scored before and write the batch."""
+    """Score the new contents of a batch and write the batch."""
     first: dict[str, Unlabelled] = {}
     for trace in batch:
-        if trace.content_hash not in table.known:
+        if trace.content_hash not in files.labels_by_content:
             first.setdefault(trace.content_hash, trace)
     fresh: dict[str, Label] = {}
 
-    def done(case: Case, scores: Scores) -> None:
+    def record_scores(case: Case, scores: Scores) -> None:
         fresh[case.key] = _label(scores, config)
         breaker.add(scores.error if scores.judge_failed else "")
         advance(1)
 
-    def outage(case: Case, error: TransientError) -> None:
+    def record_outage(case: Case, error: TransientError) -> None:
         advance(1)
         if not scorer.client.answered:
             raise error
@@ -98,25 +98,29 @@ async def _label_batch(
     before = scorer.client.calls
     cases = (Case(content, trace.question, trace.contexts, trace.answer) for content, trace in first.items())
     try:
-        await score_many(scorer, cases, done, outage)
+        await score_many(scorer, cases, record_scores, record_outage)
     finally:
         tally.llm_calls += scorer.client.calls - before
     if len(batch) < config.batch_rows:
         breaker.finish()
     advance(len(batch) - len(first))
+    _write_batch(batch, first, fresh, files, tally)
+
+
+def _write_batch(batch: list[Unlabelled], first: dict[str, Unlabelled], fresh: dict[str, Label], files: ShardFiles, tally: Tally) -> None:
+    """Write the labels of a batch; a trace whose content has none waits for the next run."""
     rows = []
     for trace in batch:
-        new = trace.content_hash in fresh
-        label = fresh[trace.content_hash] if new else table.known.get(trace.content_hash)
+        label = fresh.get(trace.content_hash) or files.labels_by_content.get(trace.content_hash)
         if label is None:
             tally.unscored += 1
             continue
-        owner = first.get(trace.content_hash) is trace
-        rows.append((trace, label if owner else _reused(label)))
-        tally.cache_hits += not owner
+        is_first = first.get(trace.content_hash) is trace
+        rows.append((trace, label if is_first else _without_calls(label)))
+        tally.cache_hits += not is_first
         tally.unscored += label.score is None
     if rows:
-        table.write(rows)
+        files.write(rows)
         tally.labelled += len(rows)
 
 
@@ -127,6 +131,6 @@ def _label(scores: Scores, config: LabelConfig) -> Label:
     return Label(values, score, scores.error or ("" if score is not None else "a required component is missing"), scores.calls)
 
 
-def _reused(label: Label) -> Label:
+def _without_calls(label: Label) -> Label:
     """The same label for another trace of the same content: no call was made for it."""
     return replace(label, calls=0)

@@ -1,4 +1,4 @@
-"""Step `label-commit`: the labels of all shards become visible in one commit."""
+"""Step `label-commit`: commit the labels of all shards at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Params(Frozen):
 
 
 class Result(Frozen):
-    """What was labelled."""
+    """Labels of this run, summed over the shards."""
 
     labels: TableRef = Field(description="the label table after this run")
     labelled: int = Field(description="traces that got their label (scored or not) in this run")
@@ -88,15 +88,15 @@ def _commit(lake: Lake, rows: list[dict[str, Any]], policy: str, batch: str, run
     """One commit: new labels in, labels of content that changed since out; traces erased meanwhile get none."""
     import pyarrow as pa
 
-    held = lake.scan("labels", ("trace_id", "content_hash", "label_batch"), {"policy_version": policy}).to_pylist()
-    others = {row["trace_id"]: row["content_hash"] for row in held if row["label_batch"] != batch}
-    mine = {row["trace_id"] for row in held if row["label_batch"] == batch}
+    stored = lake.scan("labels", ("trace_id", "content_hash", "label_batch"), {"policy_version": policy}).to_pylist()
+    others = {row["trace_id"]: row["content_hash"] for row in stored if row["label_batch"] != batch}
+    ours = {row["trace_id"] for row in stored if row["label_batch"] == batch}
     present = set(lake.scan("traces", ("trace_id",)).column("trace_id").to_pylist())
-    fresh = [row for row in rows if row["trace_id"] in present and others.get(row["trace_id"]) != row["content_hash"]]
-    if {row["trace_id"] for row in fresh} == mine:
+    new = [row for row in rows if row["trace_id"] in present and others.get(row["trace_id"]) != row["content_hash"]]
+    if {row["trace_id"] for row in new} == ours:
         return
-    stale = [row["trace_id"] for row in fresh if row["trace_id"] in others]
+    stale = [row["trace_id"] for row in new if row["trace_id"] in others]
     names = [field for field in arrow_schema(TABLES["labels"]) if field.name != "label_batch"]
-    table = pa.Table.from_pylist(fresh, schema=pa.schema([field.with_nullable(True) for field in names]))
+    table = pa.Table.from_pylist(new, schema=pa.schema([field.with_nullable(True) for field in names]))
     replacing = {"trace_id": stale, "policy_version": policy} if stale else None
     lake.replace_batch("labels", table, "label_batch", batch, run_id=run_id, replacing=replacing)

@@ -1,4 +1,4 @@
-"""Step `label-plan`: how many shards label, and which contents each takes."""
+"""Step `label-plan`: decide how many shards label and which contents each takes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from steps.store.lake import open_lake
 
 
 class Params(Frozen):
-    """Which traces."""
+    """Traces to label, and the number of shards."""
 
     traces: TableRef = Field(description="snapshot to label")
     since: date | None = Field(default=None, description="first day that counts; None: from the beginning")
     until: date | None = Field(default=None, description="last day that counts; None: to the end")
     golden: ArtifactRef | None = Field(
-        default=None, description="the golden set whose stored answers both judges must still score as before; None: they are not asked"
+        default=None,
+        description="the golden set whose stored answers both judges must still score as before; None: the step does not ask them",
     )
     shards: int = Field(
         default=0,
@@ -60,8 +61,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     with open_lake(ctx.config, ctx.workdir) as lake:
         if params.golden is not None:
             check_before_labelling(params.golden, ctx, lake)
-        table = Labels(lake, policy, (params.since, params.until))
-        waiting = sum(count for _, count in table.days(params.traces))
+        labels = Labels(lake, policy, (params.since, params.until))
+        waiting = sum(count for _, count in labels.days(params.traces))
     shards = params.shards or max(1, min(label.max_shards, -(-waiting // label.shard_traces)))
     return Result(
         shards=tuple(Shard(shard=number, shards=shards) for number in range(shards)),

@@ -18,7 +18,7 @@ from steps.store.lake import open_lake
 
 
 class Params(Frozen):
-    """Which shard of which traces; `traces`, `since` and `until` as given to `label-plan`."""
+    """Shard and snapshot; `traces`, `since` and `until` as given to `label-plan`."""
 
     traces: TableRef = Field(description="snapshot to label, as given to label-plan")
     shard: int = Field(ge=0, description="which shard, from 0")
@@ -28,7 +28,7 @@ class Params(Frozen):
 
 
 class Result(Frozen):
-    """What waits to be committed."""
+    """Manifest of the shard and its counts."""
 
     manifest: ArtifactRef = Field(description="names the written files and counts; input of `label-commit`")
     labelled: int = Field(description="traces that got a label (scored or not)")
@@ -53,8 +53,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     work = ShardWork(policy_version=policy_version(judge, label), **params.model_dump())
     folder, tally = work.folder(ctx.artifacts), Tally()
     with open_lake(ctx.config, ctx.workdir) as lake:
-        table = ShardFiles(lake, work, judge.model, folder, tally)
-        label_all(params.traces, ctx, table, tally)
+        files = ShardFiles(lake, work, judge.model, folder, tally)
+        label_all(params.traces, ctx, files, tally)
     counts = {name: getattr(tally, name) for name in ("labelled", "unscored", "llm_calls", "cache_hits")}
-    text = canonical_json(Manifest(work=work, files=table.files, **counts).model_dump(mode="json"))
+    text = canonical_json(Manifest(work=work, files=files.files, **counts).model_dump(mode="json"))
     return Result(manifest=write_text(folder, text), **counts)

@@ -1,4 +1,4 @@
-"""Labels in the lake under one reward policy: which traces lack one, and which contents are scored already."""
+"""Labels in the lake under one reward policy: the traces that lack one, and the contents that have one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Labels:
         columns = ("trace_id", "content_hash", *COMPONENTS, "score", "error")
         rows = lake.scan("labels", columns, where={"policy_version": policy_version}).to_pylist()
         self._content_of: dict[str, str] = {row["trace_id"]: row["content_hash"] for row in rows}
-        self.known: dict[str, Label] = {
+        self.labels_by_content: dict[str, Label] = {
             row["content_hash"]: Label({name: row[name] for name in COMPONENTS}, row["score"], row["error"] or "", 0) for row in rows
         }
 
@@ -80,14 +80,14 @@ class Labels:
         return [_unlabelled(row) for row in rows if self._lacks(row) and (row["answer"] or "").strip()]
 
     def current(self) -> TableRef:
-        """The labels as they stand."""
+        """The label table as it is now."""
         return self._lake.current("labels")
 
     def mean_score(self, traces: TableRef) -> float | None:
         """Mean score, 0-1, over the scored traces of the snapshot and window; None without any."""
         rows = self._lake.scan(traces, ("content_hash", "trace_id"), where=self._where).to_pylist()
-        found = [self.known[row["content_hash"]].score for row in rows if not self._lacks(row)]
-        scores = [score for score in found if score is not None]
+        labels = [self.labels_by_content[row["content_hash"]] for row in rows if not self._lacks(row)]
+        scores = [label.score for label in labels if label.score is not None]
         return round(sum(scores) / len(scores), 6) if scores else None
 
     def _lacks(self, row: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
-"""Files of one label shard: each batch of labels as it is scored, and the manifest that names them all.
+"""Files of one label shard: one for each scored batch, and the manifest that names them all.
 
-A shard takes contents, not traces, so that equal content is scored once however many pods label. Files hold labels
+A shard takes contents, not traces, so that equal content is scored once, whatever the number of pods. Files hold labels
 and no text; they lie at `artifacts/shards/label/<what>/<shard>/`. A killed shard loses at most one batch.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.contract.refs import ArtifactRef, Frozen, TableRef
@@ -25,38 +27,38 @@ if TYPE_CHECKING:
 
 
 class ShardWork(Frozen):
-    """What a shard labelled: the same for every attempt, so that a retry finds its files."""
+    """Work of one shard: the same for every attempt, so that a retry finds its files."""
 
-    traces: TableRef
-    policy_version: str
-    since: date | None
-    until: date | None
-    shard: int
-    shards: int
+    traces: TableRef = Field(description="snapshot to label")
+    policy_version: str = Field(description="names the reward policy")
+    since: date | None = Field(description="first day that counts; None: from the beginning")
+    until: date | None = Field(description="last day that counts; None: to the end")
+    shard: int = Field(description="which shard, from 0")
+    shards: int = Field(description="how many shards there are")
 
     def folder(self, artifacts: Path) -> Path:
-        """Where its files are."""
+        """Folder of the shard's files."""
         return self.task_folder(artifacts) / f"{self.shard:03d}-of-{self.shards:03d}"
 
     def task_folder(self, artifacts: Path) -> Path:
-        """Where the files of all shards are."""
-        what = canonical_json(self.model_dump(mode="json", exclude={"shard"}))
-        return artifacts.absolute() / "shards" / "label" / sha256_text(what)[:16]
+        """Folder of all shards."""
+        task = canonical_json(self.model_dump(mode="json", exclude={"shard"}))
+        return artifacts.absolute() / "shards" / "label" / sha256_text(task)[:16]
 
 
 class Manifest(Frozen):
-    """What a shard leaves: its work, counts as in its result, and file name -> SHA-256."""
+    """Manifest of one shard."""
 
-    work: ShardWork
-    labelled: int
-    unscored: int
-    llm_calls: int
-    cache_hits: int
-    files: dict[str, str]
+    work: ShardWork = Field(description="what the shard labelled")
+    labelled: int = Field(description="as in the shard's result")
+    unscored: int = Field(description="as in the shard's result")
+    llm_calls: int = Field(description="as in the shard's result")
+    cache_hits: int = Field(description="as in the shard's result")
+    files: dict[str, str] = Field(description="file name -> SHA-256")
 
 
 class ShardFiles(Labels):
-    """Labels of one shard in files; finds what an earlier attempt wrote."""
+    """Labels of one shard in files; it goes on with those of an earlier attempt."""
 
     def __init__(self, lake: Lake, work: ShardWork, judge_model: str, folder: Path, tally: Tally) -> None:
         super().__init__(lake, work.policy_version, (work.since, work.until))
@@ -68,7 +70,7 @@ class ShardFiles(Labels):
             for row in json.loads(text):
                 tally.labelled += 1
                 tally.unscored += row["score"] is None
-                # What was scored before was written without a call of its own.
+                # A label of content that was scored before has no call of its own.
                 tally.cache_hits += row["calls"] == 0
                 tally.llm_calls += row["calls"]
                 self._remember(row["trace_id"], row["content_hash"], _label_of(row))
@@ -85,7 +87,7 @@ class ShardFiles(Labels):
 
     def _remember(self, trace_id: str, content_hash: str, label: Label) -> None:
         self._content_of[trace_id] = content_hash
-        self.known[content_hash] = label
+        self.labels_by_content[content_hash] = label
 
     def _lacks(self, row: Mapping[str, Any]) -> bool:
         mine = zlib.crc32((row["content_hash"] or row["trace_id"]).encode()) % self._work.shards == self._work.shard
@@ -119,7 +121,7 @@ def read_manifest(ref: ArtifactRef) -> Manifest:
 
 
 def read_rows(ref: ArtifactRef, manifest: Manifest) -> list[dict[str, Any]]:
-    """A shard's labels, in the order they were made.
+    """A shard's labels, in the order of its batches.
 
     Raises:
         DataError: a file is gone or is not what the manifest says.
