@@ -8,15 +8,13 @@ Inconclusive, and a caller that runs out of time with an Inconclusive verdict ab
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 from pydantic import Field
 
 from steps.canary.rules import Rule, Scores, Side, rules_of
 from steps.contract.config import CanaryConfig
 from steps.contract.refs import Frozen
-
-Phase = Literal["Successful", "Failed", "Inconclusive"]
+from steps.contract.spec import Phase
 
 
 class VersionWindow(Frozen):

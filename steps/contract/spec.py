@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from steps.contract.config import PipelineConfig
 
+Phase = Literal["Successful", "Failed", "Inconclusive"]
+"""What a decision comes to, in the words of Argo Rollouts."""
+
 
 class Task(Protocol):
     """One line of progress."""

@@ -10,9 +10,11 @@ from steps.contract.config import PipelineConfig
 from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, write_json
 from steps.contract.refs import ArtifactRef
 from steps.gate.metrics import Measurements, to_record
-from steps.gate.scoring import JUDGED, Scored
+from steps.gate.scoring import Scored
 from steps.gate.suite import Answer
 from steps.gate.verdict import Verdict, to_json
+from steps.scoring.metrics import GATE_METRICS
+from steps.scoring.policy import judge_identity
 from steps.store.golden import GoldenSet
 
 # Part of every verdict's name: raise it when the same answers can give another verdict.
@@ -22,7 +24,6 @@ _EXAMPLES = 6
 
 def verdict_key(champion: ArtifactRef, candidate: ArtifactRef, golden: GoldenSet, config: PipelineConfig) -> str:
     """64 hex digits that name a verdict: both models, the golden set, every limit and the judge."""
-    judge = config.gate_judge
     inputs = {
         "version": GATE_VERSION,
         "champion": champion.sha256,
@@ -30,7 +31,7 @@ def verdict_key(champion: ArtifactRef, candidate: ArtifactRef, golden: GoldenSet
         "golden": golden.sha256,
         "fluency_pattern": golden.fluency_pattern,
         "gate": config.gate.model_dump(mode="json"),
-        "judge": [judge.model, judge.prompt_version, judge.embedding_model, judge.enable_thinking],
+        "judge": list(judge_identity(config.gate_judge).values()),
     }
     return sha256_text(canonical_json(inputs))
 
@@ -40,7 +41,8 @@ def examples(golden: GoldenSet, answers: list[Answer], scored: Scored) -> list[d
 
     The same seeds asked both models, so the first sample of each is shown.
     """
-    score = dict(zip(((answer.item, answer.sample, answer.arm) for answer in answers), scored.values[JUDGED[0]].tolist(), strict=True))
+    keys = ((answer.item, answer.sample, answer.arm) for answer in answers)
+    score = dict(zip(keys, scored.values[GATE_METRICS[0]].tolist(), strict=True))
     text = {(answer.item, answer.sample, answer.arm): answer.text for answer in answers if not answer.error}
     both = [n for n in range(len(golden.items)) if (n, 0, "champion") in text and (n, 0, "candidate") in text]
 
@@ -66,7 +68,7 @@ def write_verdict(path: Path, verdict: Verdict, measured: Measurements, facts: d
     document = {
         "phase": verdict.phase,
         "reason": verdict.reason,
-        "metrics": {name: to_record(name, found) for name, found in measured.comparisons.items() if found is not None},
+        "metrics": {name: to_record(name, comparison) for name, comparison in measured.comparisons.items() if comparison is not None},
         "findings": to_json(verdict),
         "unscored_ratio": dict(measured.unscored_ratio),
         **facts,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from steps.gate.suite import Answer
-from steps.scoring.judges import JUDGED
+from steps.scoring.metrics import GATE_METRICS
 from steps.store.golden import GoldenSet
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def score_answers(
         scores = (_value(answer, scores, metric) if _is_judged(answer, samples) else math.nan for answer, scores in matched)
         return np.array(list(scores), dtype=np.float64)
 
-    values = {metric: column(metric) for metric in JUDGED}
+    values = {metric: column(metric) for metric in GATE_METRICS}
     errors = [str(scores.error) for scores in found.values() if scores.error]
     return Scored(values, len(found), sum(int(scores.calls) for scores in found.values()), errors[0] if errors else "")
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from steps.contract.config import GateConfig
+from steps.contract.spec import Phase
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison, compare, compare_quantile
-from steps.gate.verdict import Phase, decide
+from steps.gate.verdict import decide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from steps.contract.config import GateConfig
 from steps.contract.refs import Frozen
+from steps.contract.spec import Phase
 from steps.gate.metrics import Measurements
 from steps.gate.stats import Comparison
 from steps.gate.suite import ARMS
 from steps.scoring.drift import Drift
-
-Phase = Literal["Successful", "Failed", "Inconclusive"]
 
 
 class Finding(Frozen):

@@ -9,7 +9,7 @@ from pydantic import Field
 from steps.contract.refs import ArtifactRef, Frozen, TableRef
 from steps.contract.spec import StepContext
 from steps.label.labels import Labels
-from steps.scoring.judges import check_before_labelling
+from steps.scoring.drift_check import check_before_labelling
 from steps.scoring.policy import policy_version
 from steps.store.lake import open_lake
 

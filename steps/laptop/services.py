@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from steps.cluster.process import ServerProcess
 from steps.contract.config import PipelineConfig
 from steps.contract.files import write_json
 from steps.contract.refs import ModelRef
+from steps.scoring.offline_judge import offline_judge, with_url
 from steps.serve.quality.counters import METRICS
 
 
@@ -26,11 +29,11 @@ class Services:
         self.gateway_dir = workdir / "gateway"
         self._running: dict[str, ServerProcess] = {}
 
-    def _server(self, name: str, kind: str, options: dict[str, object]) -> ServerProcess:
-        """The running server called `name`, started with these options if it is not there."""
+    def _server(self, name: str, make: Callable[..., ServerProcess]) -> ServerProcess:
+        """The running server called `name`; `make(log_file=…)` gives a new one where none runs."""
         known = self._running.get(name)
         if known is None or not known.is_running():
-            self._running[name] = known = ServerProcess(kind, options, log_file=self.logs / f"{name}.log")
+            self._running[name] = known = make(log_file=self.logs / f"{name}.log")
             known.start()
         return known
 
@@ -40,8 +43,7 @@ class Services:
         for name in ("reward_judge", "gate_judge"):
             judge = getattr(config, name)
             if not judge.base_url:
-                url = self._server("judge", "judge", {}).wait_healthy().url
-                updates[name] = judge.model_copy(update={"base_url": f"{url}/v1"})
+                updates[name] = with_url(judge, self._server("judge", offline_judge))
         return config.model_copy(update=updates)
 
     def model(self, name: str, path: Path, version: str) -> ServerProcess:
@@ -52,13 +54,13 @@ class Services:
             "model_version": version,
             "spans_dir": self.spool,
         }
-        return self._server(name, "model", options)
+        return self._server(name, partial(ServerProcess, "model", options))
 
     def open_gateway(self, stable: Path, version: ModelRef) -> ServerProcess:
         """The gateway with this model behind it, and no canary."""
         server = self.model("stable", stable, str(version.version)).wait_healthy(120)
         options = {"config_dir": self.gateway_dir, "stable": server.host_port}
-        return self._server("gateway", "gateway", options).wait_healthy()
+        return self._server("gateway", partial(ServerProcess, "gateway", options)).wait_healthy()
 
     def open_quality(self) -> ServerProcess:
         """The exporter that scores live answers with the gate's judge."""
@@ -66,8 +68,9 @@ class Services:
         # The exporter is told where the embedded judge listens by an ordinary configuration file.
         path = self.logs / "quality-config.json"
         write_json(path, config.model_dump(mode="json"))
-        asked = [metric for metric in METRICS if metric in config.canary.questions] or ["faithfulness"]
-        return self._server("quality", "quality", {"config": path, "spans_dir": self.spool, "metric": asked}).wait_healthy()
+        metrics = [metric for metric in METRICS if metric in config.canary.questions] or ["faithfulness"]
+        options = {"config": path, "spans_dir": self.spool, "metric": metrics}
+        return self._server("quality", partial(ServerProcess, "quality", options)).wait_healthy()
 
     def stop(self, *names: str) -> None:
         """Drain and end these servers."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from steps.contract.config import JudgeConfig
 
 METRICS = ("faithfulness", "answer_relevancy", "context_precision", "judge")
+# What the gate asks its judge.
+GATE_METRICS = ("faithfulness", "answer_relevancy")
 MAX_ANSWER_CHARS = 6_000
 MAX_ANSWER_SENTENCES = 40
 MAX_CONTEXT_CHARS = 60_000

@@ -25,6 +25,11 @@ def ragas_version() -> str:
         raise ConfigError("ragas is not installed: install the extra `label` of continuous-training-pipeline") from None
 
 
+def judge_identity(judge: JudgeConfig) -> dict[str, str | bool]:
+    """What makes it this judge: the values that change its scores. Where it listens does not."""
+    return {name: getattr(judge, name) for name in ("model", "prompt_version", "embedding_model", "enable_thinking")}
+
+
 def policy_version(judge: JudgeConfig, label: LabelConfig) -> str:
     """`rp-` and 12 hex digits of the SHA-256 over Ragas, prompts, models, sampling, caps and weights.
 

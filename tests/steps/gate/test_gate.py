@@ -144,7 +144,7 @@ def test_a_model_that_is_not_what_its_reference_says_is_not_started(make_ctx, ma
         folder.mkdir()
         (folder / "config.json").write_text("{}")
     ref = ArtifactRef(uri=folder.as_uri(), sha256="0" * 64)
-    with pytest.raises(DataError, match="was changed" if changed else "no such model folder"):
+    with pytest.raises(DataError, match="not the champion with digest" if changed else "the champion does not exist"):
         run(Params(champion=ref, candidate=ref, golden=golden_file(make_golden(6))), make_ctx())
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -15,7 +14,6 @@ from steps.contract.files import sha256_tree
 from steps.contract.refs import ArtifactRef
 from steps.contract.spec import StepContext
 from steps.gate import servers
-from steps.scoring import judges
 
 
 @pytest.fixture
@@ -93,16 +91,3 @@ def test_the_models_command_line_is_one_that_ctp_accepts(ctx, model, loading, mo
     parsed = get_command(app).get_command(None, "serve").commands["model"].make_context("model", words).params
     assert parsed["model"] == model.local_path()
     assert (parsed["served_model_name"], parsed["model_version"], parsed["spans_dir"]) == ("agent-model", "champion", None)
-
-
-def test_a_configured_judge_is_not_started(tmp_path):
-    config = PipelineConfig.model_validate({"gate_judge": {"model": "m", "base_url": "http://judge/v1"}})
-    with judges.open_judge(StepContext(config=config, run_id="r", workdir=tmp_path)) as judge:
-        assert judge == config.gate_judge
-
-
-def test_the_offline_judge_is_started_and_stopped(ctx):
-    with judges.open_judge(ctx) as judge:
-        assert judge.base_url.startswith("http://127.0.0.1:")
-    assert (ctx.workdir / "logs" / "gate-judge.log").is_file()
-    assert not list(Path(ctx.workdir / "logs").glob("*.port"))

@@ -6,18 +6,11 @@ import json
 
 import pytest
 
-from steps.cluster.process import ServerProcess
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import ConfigError, DataError
 from steps.contract.spec import StepContext
-from steps.scoring.judges import check_before_labelling, stored_answers
+from steps.scoring.drift_check import check_before_labelling, stored_answers
 from steps.store.lake import open_lake
-
-
-@pytest.fixture(scope="module")
-def judge_url(tmp_path_factory):
-    with ServerProcess("judge", {}, log_file=tmp_path_factory.mktemp("judge") / "judge.log") as server:
-        yield server.wait_healthy().url + "/v1"
 
 
 @pytest.fixture
