@@ -1,61 +1,14 @@
-"""Factories of golden sets, and a real HTTP server that answers like a chat model."""
+"""A real HTTP server that answers like a chat model."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import threading
 
 import pytest
 
-from steps.contract.files import sha256_file
-from steps.contract.refs import ArtifactRef
-from steps.store.golden import GoldenItem, GoldenSet
-
-
-def make_golden(count=24, **meta):
-    """Questions whose gold statement names the port of a service."""
-    items = []
-    for n in range(count):
-        statement = f"Service{n} listens on port {8000 + n}."
-        question = f"Which port does Service{n} listen on?"
-        contexts = (statement, f"Service{n} has 3 replicas.")
-        messages = ({"role": "user", "content": question},)
-        gold = str(8000 + n)
-        items.append(
-            GoldenItem(
-                id=f"i{n}",
-                question=question,
-                contexts=contexts,
-                messages=messages,
-                gold=gold,
-                statement=statement,
-                entity_seen=n % 2 == 0,
-                good=(statement,),
-                bad=(f"Service{n} listens on port 1.",),
-            )
-        )
-    return GoldenSet(items=tuple(items), sha256="ab" * 32, **meta)
-
-
-@pytest.fixture(name="make_golden")
-def _make_golden():
-    return make_golden
-
-
-@pytest.fixture
-def golden_file(tmp_path):
-    """Write a golden set and return its reference."""
-
-    def write(golden=None, meta=None):
-        path = tmp_path / "golden.jsonl"
-        path.write_text("".join(item.model_dump_json() + "\n" for item in (golden or make_golden()).items))
-        if meta is not None:
-            (tmp_path / "golden.meta.json").write_text(json.dumps(meta))
-        return ArtifactRef(uri=path.as_uri(), sha256=sha256_file(path))
-
-    return write
+from ...golden import golden_file, make_golden  # noqa: F401
 
 
 class ChatServer:
@@ -73,12 +26,12 @@ class ChatServer:
         async def chat(request):
             body = await request.json()
             self.bodies.append(body)
-            found = self.reply(body, len(self.bodies))
-            if asyncio.iscoroutine(found):
-                found = await found
-            if isinstance(found, str):
-                return web.json_response({"choices": [{"message": {"role": "assistant", "content": found}}]})
-            status, document = found
+            reply = self.reply(body, len(self.bodies))
+            if asyncio.iscoroutine(reply):
+                reply = await reply
+            if isinstance(reply, str):
+                return web.json_response({"choices": [{"message": {"role": "assistant", "content": reply}}]})
+            status, document = reply
             return web.json_response(document, status=status)
 
         app = web.Application()
@@ -110,12 +63,12 @@ def chat_server():
         yield lambda reply: stack.enter_context(ChatServer(reply))
 
 
-def port_of(body):
+def right_answer(body):
     """The right answer to a question of `make_golden`."""
     number = body["messages"][-1]["content"].split("Service")[1].split(" ")[0]
     return f"Service{number} listens on port {8000 + int(number)}."
 
 
-@pytest.fixture(name="port_of")
-def _port_of():
-    return port_of
+@pytest.fixture
+def port_of():
+    return right_answer

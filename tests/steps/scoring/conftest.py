@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from steps.cluster.process import ServerProcess
 from steps.contract.config import JudgeConfig
 
-from ..gate.conftest import _make_golden, golden_file  # noqa: F401
+from ...golden import golden_file, make_golden  # noqa: F401
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
