@@ -19,6 +19,9 @@ from workflows.templates import gauge, kebab, labels, workflow_param
 
 ON_EXIT = "on-exit"
 WEEK_S = 7 * 86400
+# Argo CD applies it in the wave after the templates. A CronWorkflow that comes before its WorkflowTemplate is refused by
+# the controller, and tried again only when its informer lists everything anew, 20 minutes later.
+AFTER_TEMPLATES = {"argocd.argoproj.io/sync-wave": "1"}
 # Seconds since 1970. Unlike a counter it tells a new run from an old one after the controller restarted.
 STARTED = "{{workflow.creationTimestamp.s}}"
 
@@ -133,6 +136,7 @@ def cron_workflow(env: Environment, name: str, schedule: Schedule) -> CronWorkfl
         name=name,
         namespace=env.workflows.namespace,
         labels=labels("workflow"),
+        annotations=AFTER_TEMPLATES,
         schedules=[schedule.cron],
         when=every_weeks(schedule),
         timezone=schedules.timezone,

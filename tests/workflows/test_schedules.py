@@ -16,6 +16,7 @@ from workflows.generate.render import documents
 
 from .rendered import RENDERINGS, cron_workflows, environment_of, parameters, workflow_templates
 
+BY_KIND = (("WorkflowTemplate", workflow_templates), ("CronWorkflow", cron_workflows))
 # Field of `Schedules` -> the workflow that it starts.
 SCHEDULED = {name: name.replace("_", "-") for name, field in Schedules.model_fields.items() if field.annotation is Schedule}
 
@@ -97,6 +98,16 @@ def test_cron_workflows(environment):
         == set(SCHEDULED.values())
     )
     assert all(document["spec"].get("suspend", False) == (environment == "kind") for document in cron_workflows(environment).values())
+
+
+@pytest.mark.parametrize("rendering", RENDERINGS)
+def test_a_schedule_is_applied_after_what_it_starts(rendering):
+    """A CronWorkflow without its WorkflowTemplate is refused, and looked at again 20 minutes later."""
+    wave = "argocd.argoproj.io/sync-wave"
+    waves = {
+        kind: {int(item["metadata"].get("annotations", {}).get(wave, "0")) for item in found(rendering).values()} for kind, found in BY_KIND
+    }
+    assert max(waves["WorkflowTemplate"]) < min(waves["CronWorkflow"])
 
 
 def test_every_schedule_starts_a_workflow_that_there_is():
