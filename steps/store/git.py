@@ -12,20 +12,21 @@ from steps.contract.errors import AccessError, ConfigError, DataError, PipelineE
 
 # What a calling git hook or a developer's shell sets would redirect every command to another repository.
 _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX")
-_ACCESS = (
-    "Authentication failed",
-    "Permission denied",
-    "Host key verification failed",
-    "could not read Username",
-    "could not read Password",
-    "403",
-    "access denied",
+# Git gives a text and nothing else. These are fixed sentences of git, libcurl and OpenSSH in the C locale, matched as
+# whole shapes on lines without their quoted parts, so that no duration, port, host, hash or path decides anything.
+_HTTP_STATUS = re.compile(r"(?:The requested URL returned error: |\bHTTP )(?P<status>\d{3})\b")
+_TRANSIENT = re.compile(
+    r"Could not resolve host|Failed to connect to|Connection (?:refused|reset|timed out|closed)|Couldn't connect to server"
+    r"|Network is unreachable|Operation timed out|timed out after|early EOF|[Tt]he remote end hung up|Empty reply from server"
+    r"|No space left on device|index\.lock|[Cc]annot lock ref|Recv failure|Send failure|RPC failed"
 )
-_TRANSIENT = (
-    *("Could not resolve host", "Connection refused", "Connection reset", "Network is unreachable", "timed out", "early EOF"),
-    *("unable to access", "the remote end hung up", "No space left on device", "index.lock", "cannot lock ref"),
+_ACCESS = re.compile(
+    r"Authentication failed for|Permission denied(?: \(|,|$)|Host key verification failed|could not read (?:Username|Password) for"
+    r"|HTTP Basic: Access denied|access denied or repository not exported"
 )
-_MISSING = ("does not appear to be a git repository", "not found", "does not exist", "No such file or directory")
+_MISSING = re.compile(
+    r"does not appear to be a git repository|[Rr]epository .*not found|couldn't find remote ref|does not exist|No such file or directory"
+)
 
 
 def redact(text: str) -> str:
@@ -61,12 +62,12 @@ def run_git(
     except subprocess.TimeoutExpired:
         raise TransientError(f"git {arguments[0]}: no end after {timeout_s:.0f} s: check the remote, then run the same again") from None
     if done.returncode:
-        raise _typed(arguments[0], done.stderr.decode("utf-8", "replace"))
+        raise typed_error(arguments[0], done.stderr.decode("utf-8", "replace"))
     return done.stdout.decode("utf-8").removesuffix("\n")
 
 
-def _typed(command: str, stderr: str) -> PipelineError:
-    """The error that git's own words mean."""
+def typed_error(command: str, stderr: str) -> PipelineError:
+    """The typed error of a failed command, from the fixed sentences that git prints."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", " ! ", "! "))] or lines
     line = redact(f"git {command}: {' | '.join(telling[:3]) or 'failed without a message'}")
@@ -74,10 +75,14 @@ def _typed(command: str, stderr: str) -> PipelineError:
         return ConfigError(
             f"{line}: ssh refuses a user id without a name: run as the image's own 65532, or use https and release.token_file"
         )
-    if any(word in stderr for word in _ACCESS):
+    text = "\n".join(re.sub(r"'[^']*'|\"[^\"]*\"", "", part) for part in lines)
+    status = int(match["status"]) if (match := _HTTP_STATUS.search(text)) else 0
+    if status in (401, 403):
         return AccessError(f"{line}: give this step a credential that may use the repository")
-    if any(word in stderr for word in _TRANSIENT):
+    if status == 429 or status >= 500 or (not status and _TRANSIENT.search(text) and not _ACCESS.search(text)):
         return TransientError(line)
-    if any(word in stderr for word in _MISSING) or "couldn't find remote ref" in stderr:
+    if _ACCESS.search(text):
+        return AccessError(f"{line}: give this step a credential that may use the repository")
+    if status == 404 or _MISSING.search(text):
         return ConfigError(f"{line}: check release.repository and release.branch")
-    return DataError(line)
+    return TransientError(line) if "unable to access" in text else DataError(line)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steps.contract.errors import AccessError, ConfigError, TransientError
+from steps.contract.errors import AccessError, ConfigError, PipelineError, TransientError
+from steps.store.aws_errors import typed_error
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -27,23 +28,37 @@ def unless(exists: Callable[[], bool]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def storage_errors(what: str) -> Iterator[None]:
-    """Turn the catalog's and the object store's failures into typed errors, by their class names."""
+    """Turn the catalog's and the object store's failures into typed errors, by type and code."""
     try:
         yield
     except Exception as error:
-        kind, text = type(error).__name__, " ".join(str(error).split())
-        module = type(error).__module__.partition(".")[0]
-        if module == "sqlalchemy" and ("readonly" in text or "unable to open" in text):
-            raise AccessError(
-                f"{what}: the catalog database cannot be opened for writing: check lake.uri and the folder's permissions"
-            ) from error
-        if module == "sqlalchemy" and kind in ("OperationalError", "InterfaceError", "TimeoutError") and "full" not in text:
-            raise TransientError(f"{what}: the catalog database does not answer or is locked: run the same command again") from error
-        if module in ("botocore", "boto3") or kind in ("ForbiddenError", "UnauthorizedError"):
-            if "Credential" in kind or "AccessDenied" in text or "Forbidden" in text or kind in ("ForbiddenError", "UnauthorizedError"):
-                raise AccessError(f"{what}: access denied by AWS: check the role of this service account") from error
-            raise TransientError(f"{what}: AWS did not answer ({kind}): run the same command again") from error
-        raise
+        known = _database_error(error, what) or typed_error(error, what) or _rest_error(error, what)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _database_error(error: Exception, what: str) -> PipelineError | None:
+    """A failure of the catalog's database by the driver's type, and SQLite's by its error name."""
+    if type(error).__module__.partition(".")[0] != "sqlalchemy":
+        return None
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return AccessError(f"{what}: the catalog database cannot be opened for writing: check lake.uri and the folder's permissions")
+    if name.startswith("SQLITE_FULL"):
+        return TransientError(f"{what}: no space left on the disk of the catalog database: free some space and run the same command again")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_PROTOCOL")) or (
+        not name and type(error).__name__ in ("OperationalError", "InterfaceError", "TimeoutError")
+    ):
+        return TransientError(f"{what}: the catalog database does not answer or is locked: run the same command again")
+    return None
+
+
+def _rest_error(error: Exception, what: str) -> PipelineError | None:
+    """A refusal by PyIceberg's own exception types."""
+    if type(error).__name__ in ("ForbiddenError", "UnauthorizedError"):
+        return AccessError(f"{what}: access denied by the catalog: check the role of this service account")
+    return None
 
 
 def open_catalog(config: PipelineConfig, workdir: Path) -> Catalog:

@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from steps.contract.errors import AccessError, ConfigError, DataError, PipelineError, TransientError
+from steps.contract.errors import ConfigError
+from steps.store.aws_errors import aws_errors
 
-_DENIED = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "Forbidden"})
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _DIGEST = "ctp-sha256"
 
 
@@ -44,12 +41,12 @@ class S3Objects:
         except ImportError:
             raise ConfigError("boto3 is not installed: install the extra `registry`") from None
         self.bucket = bucket
-        with _typed(f"s3://{bucket}"):
+        with aws_errors(f"s3://{bucket}"):
             self._client: Any = boto3.session.Session().client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
 
     def read(self, key: str) -> bytes | None:
         """The content of a small object; None when there is none."""
-        with _typed(self._name(key)):
+        with aws_errors(self._name(key)):
             try:
                 body: bytes = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             except self._client.exceptions.NoSuchKey:
@@ -58,16 +55,16 @@ class S3Objects:
 
     def write(self, key: str, content: bytes) -> None:
         """Put a small object."""
-        with _typed(self._name(key)):
+        with aws_errors(self._name(key)):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def holds(self, key: str, sha256: str, size: int) -> bool:
         """Whether the object was uploaded whole from content of this digest."""
-        with _typed(self._name(key)):
+        with aws_errors(self._name(key)):
             try:
                 found = self._client.head_object(Bucket=self.bucket, Key=key)
             except self._client.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return False
                 raise
         return bool(found["ContentLength"] == size and found["Metadata"].get(_DIGEST) == sha256)
@@ -75,7 +72,7 @@ class S3Objects:
     def upload(self, path: Path, key: str, sha256: str) -> None:
         """Upload a file, in parts when it is large; the store checks each part's checksum."""
         extra = {"Metadata": {_DIGEST: sha256}, "ChecksumAlgorithm": "SHA256"}
-        with _typed(self._name(key)):
+        with aws_errors(self._name(key)):
             self._client.upload_file(str(path), self.bucket, key, ExtraArgs=extra)
 
     def download(self, key: str, path: Path) -> None:
@@ -85,52 +82,20 @@ class S3Objects:
             DataError: there is no such object.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _typed(self._name(key)):
+        with aws_errors(self._name(key)):
             self._client.download_file(self.bucket, key, str(path))
 
     def keys(self, prefix: str) -> list[str]:
         """Keys that begin with `prefix`, in order."""
-        with _typed(self._name(prefix)):
+        with aws_errors(self._name(prefix)):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects; those that are gone are passed over."""
         for key in keys:
-            with _typed(self._name(key)):
+            with aws_errors(self._name(key)):
                 self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-@contextlib.contextmanager
-def _typed(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into the typed errors of this project."""
-    from boto3.exceptions import Boto3Error
-    from botocore import exceptions
-
-    try:
-        yield
-    except PipelineError:
-        raise
-    except exceptions.ClientError as error:
-        code, said = _code(error), " ".join(str(error).split())[:200]
-        if code in _DENIED:
-            raise AccessError(f"{what}: {said}: give this account access to the bucket") from error
-        if code == "NoSuchBucket":
-            raise ConfigError(f"{what}: there is no such bucket: correct registry.model_store, or create it") from error
-        if code in _ABSENT:
-            raise DataError(f"{what}: no such object: it was deleted, or never stored") from error
-        raise TransientError(f"{what}: {said}: run the same command again") from error
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise AccessError(f"{what}: no AWS credentials: give the pod a role, or set the SDK's variables") from error
-    except exceptions.NoRegionError as error:
-        raise ConfigError(f"{what}: no AWS region: set AWS_REGION") from error
-    except (exceptions.BotoCoreError, Boto3Error) as error:
-        said = " ".join(str(error).split())[:200]
-        raise TransientError(f"{what}: {said}: run the same command again") from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from steps.contract.errors import AccessError, DataError, TransientError
+from steps.store.aws_errors import typed_error
 from steps.store.units import FoundFile, SourceFile
 
 if TYPE_CHECKING:
@@ -162,10 +163,8 @@ def _list_remote(source: str) -> list[str]:
             return [source]
         items = filesystem.get_file_info(FileSelector(root, recursive=True))
     except OSError as error:
-        text = str(error).splitlines()[0]
-        if "ACCESS_DENIED" in text or "403" in text:
-            raise AccessError(f"source {source}: access denied: check the role of this service account") from error
-        raise TransientError(f"source {source}: the object store did not answer: {text}") from error
+        known = typed_error(error, f"source {source}")
+        raise known or TransientError(f"source {source}: the object store did not answer: {str(error).splitlines()[0]}") from error
     return sorted(f"{scheme}://{item.path}" for item in items if item.type == FileType.File and TRACE_FILE.search(item.path))
 
 

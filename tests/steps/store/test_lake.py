@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from steps.contract.config import PipelineConfig
-from steps.contract.errors import AccessError, ConfigError, DataError, classify
+from steps.contract.errors import AccessError, ConfigError, DataError, TransientError
 from steps.contract.refs import TableRef
 from steps.store import lake_rows, schemas
 from steps.store.lake import open_lake
@@ -227,9 +228,10 @@ def test_full_disk_is_transient():
 
     from steps.store.lake_catalog import storage_errors
 
-    with pytest.raises(OperationalError) as caught, storage_errors("lake"):
-        raise OperationalError("insert", {}, Exception("database or disk is full"))
-    assert "no space left" in str(classify(caught.value))
+    full = sqlite3.OperationalError("whatever it says")
+    full.sqlite_errorname = "SQLITE_FULL"
+    with pytest.raises(TransientError, match="no space left"), storage_errors("lake"):
+        raise OperationalError("insert", {}, full)
 
 
 def test_declared_keys_batches_and_partitions_are_columns():
