@@ -171,6 +171,21 @@ def test_every_application_syncs_safely(environment):
         assert not [option for option in options if option.startswith(("Replace", "Force"))]
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_application_differs_from_what_argo_cd_keeps_of_it(environment):
+    """Argo CD drops a directory block that says its defaults: root-app would be OutOfSync for ever and heal itself in a loop."""
+    for name, manifest in applications(environment).items():
+        for source in sources(manifest):
+            assert "directory" not in source or source["directory"].get("recurse"), name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_finalizers_have_a_path(environment):
+    """The API server warns of one without at every apply; `/foreground` is what Argo CD does for the bare name."""
+    for name, manifest in applications(environment).items():
+        assert all("/" in finalizer for finalizer in manifest["metadata"].get("finalizers", [])), name
+
+
 def test_definitions_stay_when_their_application_goes():
     made = {**applications("kind"), **applications("production")}
     for name, entry in VALUES["rootApp"]["thirdParty"].items():
