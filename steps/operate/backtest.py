@@ -122,8 +122,8 @@ def _sample(lake: Lake, traces: TableRef, window: tuple[date, date], policy: str
     """Scored traces of the window, by the hash of their id, so that the same snapshot gives the same sample."""
     rows = lake.scan("labels", ("trace_id", "content_hash", *COMPONENTS), {"policy_version": policy, "status": "scored"}).to_pylist()
     values = {row["trace_id"]: row for row in rows}
-    found = scored_traces(lake, traces, lake.current("labels"), policy, Counter(), window)
-    chosen = sorted(found, key=lambda trace: sha256_text(trace.trace_id))[:size]
+    candidates = scored_traces(lake, traces, lake.current("labels"), policy, Counter(), window)
+    chosen = sorted(candidates, key=lambda trace: sha256_text(trace.trace_id))[:size]
     return [
         Sampled(trace, values[trace.trace_id]["content_hash"], {name: values[trace.trace_id][name] for name in COMPONENTS})
         for trace in chosen
@@ -144,13 +144,13 @@ async def _ask(sample: Sequence[Sampled], ctx: StepContext, new: PipelineConfig)
     scores: dict[str, float | None] = {}
     with ctx.progress.task("scoring", total=len(distinct), unit="traces") as task:
 
-        def done(case: Case, found: Scores) -> None:
-            scores[case.key] = final_score({name: getattr(found, name) for name in COMPONENTS}, new.label.weights)
+        def keep(case: Case, answer: Scores) -> None:
+            scores[case.key] = final_score({name: getattr(answer, name) for name in COMPONENTS}, new.label.weights)
             task.advance(1)
 
         async with Scorer(new.reward_judge, metrics=tuple(weighted(new.label.weights))) as scorer:
             cases = (Case(content, trace.question, trace.contexts, trace.answer) for content, trace in distinct.items())
-            await score_many(scorer, cases, done)
+            await score_many(scorer, cases, keep)
             return scores, scorer.client.calls
 
 

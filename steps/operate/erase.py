@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 # Columns by which a row of each table is recognised as the user's.
 
 
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "datasets": ("prompt_key", "chosen_trace_id", "rejected_trace_id", "dataset_digest"),
+    "labels": ("trace_id",),
+    "gate_ledger": ("trace_id",),
+    "traces": ("user_hash", "trace_id", "prompt_key"),
+}
+
+
 class Params(Frozen):
     """Whose data. Give one of the two."""
 
@@ -70,43 +78,38 @@ class Result(Frozen):
 
 
 def run(params: Params, ctx: StepContext) -> Result:
-    """Bury the user first, then delete rows, snapshots and files; may be repeated at any point.
+    """Write the user's tombstone first, then delete rows, snapshots and files; may be repeated at any point.
 
     Raises:
         ConfigError, AccessError: the key that hashes users is missing or may not be read.
         TransientError: the lake or the registry does not answer, or other writers won every race.
     """
     user_hash = params.user_hash or keyed_hash(load_key(ctx.config.govern, ctx.workdir), params.user)
-    found, gone = Found(user_hash), Gone()
+    owned, deleted = Belongings(user_hash), Deleted()
     with open_lake(ctx.config, ctx.workdir) as lake:
-        _bury(lake, user_hash, {"requested_by": params.requested_by}, ctx.run_id)
-        lake.upkeep("traces", partial(_collect, found=found))
-        lake.upkeep("datasets", partial(_collect_digests, found=found))
-        known = _bury(lake, user_hash, {"datasets": sorted(found.digests)}, ctx.run_id)
+        _write_tombstone(lake, user_hash, {"requested_by": params.requested_by}, ctx.run_id)
+        lake.upkeep("traces", partial(_collect, owned=owned))
+        lake.upkeep("datasets", partial(_collect_digests, owned=owned))
+        known = _write_tombstone(lake, user_hash, {"datasets": sorted(owned.digests)}, ctx.run_id)
         for table in COLUMNS:
-            _erase_rows(lake, table, found, gone, ctx.run_id)
+            _erase_rows(lake, table, owned, deleted, ctx.run_id)
             lake.upkeep(
-                table, partial(_erase_files, table=table, found=found, gone=gone, age=timedelta(hours=ctx.config.upkeep.inflight_hours))
+                table,
+                partial(_erase_files, table=table, owned=owned, deleted=deleted, age=timedelta(hours=ctx.config.upkeep.inflight_hours)),
             )
         digests = tuple(sorted(known["datasets"]))
-        gone.files += _delete_dataset_files(ctx.artifacts, digests) + _delete_reports(ctx.workdir / "runs", digests)
+        deleted.files += _delete_dataset_files(ctx.artifacts, digests) + _delete_reports(ctx.workdir / "runs", digests)
         models = _models(ctx, digests)
-        result = _result(user_hash, gone, digests, models, ctx)
-        _bury(lake, user_hash, {"models": list(models), "complete": result.complete, "rows": sum(gone.rows.values())}, ctx.run_id)
+        result = _result(user_hash, deleted, digests, models, ctx)
+        _write_tombstone(
+            lake, user_hash, {"models": list(models), "complete": result.complete, "rows": sum(deleted.rows.values())}, ctx.run_id
+        )
         count, oldest_s = open_erasures(lake)
     return result.model_copy(update={"open_erasures": count, "oldest_open_erasure_s": oldest_s})
 
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "datasets": ("prompt_key", "chosen_trace_id", "rejected_trace_id", "dataset_digest"),
-    "labels": ("trace_id",),
-    "gate_ledger": ("trace_id",),
-    "traces": ("user_hash", "trace_id", "prompt_key"),
-}
-
-
 @dataclass
-class Found:
+class Belongings:
     """What is the user's: the hash, ids of traces, keys of prompts, digests of datasets with any of these."""
 
     user_hash: str
@@ -116,7 +119,7 @@ class Found:
 
 
 @dataclass
-class Gone:
+class Deleted:
     """What was deleted and what could not be yet."""
 
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0))
@@ -125,18 +128,18 @@ class Gone:
     pending: int = 0
 
 
-def _bury(lake: Lake, user_hash: str, facts: dict[str, Any], run_id: str) -> dict[str, Any]:
-    """Write or complete the user's tombstone; what it says. Lists and row counts of earlier attempts are kept."""
+def _write_tombstone(lake: Lake, user_hash: str, facts: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Write or complete the user's tombstone; returns what it says. Lists and row counts of earlier attempts are kept."""
     import pyarrow as pa
 
     rows = lake.scan("erasures", where={"user_hash": user_hash}).to_pylist()
-    said: dict[str, Any] = json.loads(rows[0]["payload_json"] or "{}") if rows else {}
-    merged: dict[str, Any] = {"datasets": [], "models": [], "rows": 0} | said
+    earlier: dict[str, Any] = json.loads(rows[0]["payload_json"] or "{}") if rows else {}
+    merged: dict[str, Any] = {"datasets": [], "models": [], "rows": 0} | earlier
     merged |= {name: value for name, value in facts.items() if name not in ("datasets", "models", "rows")}
     for name in ("datasets", "models"):
         merged[name] = sorted(set(merged[name]) | set(facts.get(name, ())))
     merged["rows"] += facts.get("rows", 0)
-    if rows and merged == said:
+    if rows and merged == earlier:
         return merged
     row = {
         "user_hash": user_hash,
@@ -155,71 +158,71 @@ def _tables(opened: Table, columns: tuple[str, ...]) -> list[tuple[str, pa.Table
     return [(path, rows) for path, rows in read if rows is not None]
 
 
-def _collect(opened: Table, found: Found) -> None:
+def _collect(opened: Table, owned: Belongings) -> None:
     """The user's trace ids and prompt keys, from every file of `traces`."""
     import pyarrow.compute as pc
 
     for _, rows in _tables(opened, COLUMNS["traces"]):
-        mine = rows.filter(pc.equal(rows.column("user_hash"), found.user_hash))
-        found.trace_ids |= set(mine.column("trace_id").to_pylist())
-        found.prompt_keys |= set(mine.column("prompt_key").to_pylist()) - {None}
+        mine = rows.filter(pc.equal(rows.column("user_hash"), owned.user_hash))
+        owned.trace_ids |= set(mine.column("trace_id").to_pylist())
+        owned.prompt_keys |= set(mine.column("prompt_key").to_pylist()) - {None}
 
 
-def _collect_digests(opened: Table, found: Found) -> None:
+def _collect_digests(opened: Table, owned: Belongings) -> None:
     """Datasets that hold the user's text, from every file of `datasets`."""
     for _, rows in _tables(opened, COLUMNS["datasets"]):
-        found.digests |= set(rows.filter(_mine(rows, "datasets", found)).column("dataset_digest").to_pylist())
+        owned.digests |= set(rows.filter(_mine(rows, "datasets", owned)).column("dataset_digest").to_pylist())
 
 
-def _mine(rows: pa.Table, table: str, found: Found) -> Any:
+def _mine(rows: pa.Table, table: str, owned: Belongings) -> Any:
     """Which rows are the user's, as a mask."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     mask: Any = pa.array([False] * rows.num_rows)
-    for column, values in _wanted(table, found).items():
+    for column, values in _wanted(table, owned).items():
         array = rows.column(column)
         mask = pc.or_(mask, pc.is_in(array, value_set=pa.array(sorted(values), array.type)))
     return mask
 
 
-def _wanted(table: str, found: Found) -> dict[str, set[str]]:
+def _wanted(table: str, owned: Belongings) -> dict[str, set[str]]:
     """Column -> values that make a row the user's; a row is if any column says so."""
     if table == "traces":
-        return {"user_hash": {found.user_hash}}
+        return {"user_hash": {owned.user_hash}}
     if table == "datasets":
-        return {"prompt_key": found.prompt_keys, "chosen_trace_id": found.trace_ids, "rejected_trace_id": found.trace_ids}
-    return {"trace_id": found.trace_ids}
+        return {"prompt_key": owned.prompt_keys, "chosen_trace_id": owned.trace_ids, "rejected_trace_id": owned.trace_ids}
+    return {"trace_id": owned.trace_ids}
 
 
-def _erase_rows(lake: Lake, table: str, found: Found, gone: Gone, run_id: str) -> None:
+def _erase_rows(lake: Lake, table: str, owned: Belongings, deleted: Deleted, run_id: str) -> None:
     """Delete the user's rows of the newest snapshot."""
     condition: Any = None
-    for column, values in _wanted(table, found).items():
+    for column, values in _wanted(table, owned).items():
         term = {column: values}
         condition = term if condition is None else either(condition, term)
     rows = lake.scan(table, COLUMNS[table][:1], condition).num_rows
     if rows:
         lake.delete_rows(table, condition, run_id=run_id)
-    gone.rows[table] += rows
+    deleted.rows[table] += rows
 
 
-def _erase_files(opened: Table, table: str, found: Found, gone: Gone, age: timedelta) -> None:
+def _erase_files(opened: Table, table: str, owned: Belongings, deleted: Deleted, age: timedelta) -> None:
     """Expire the snapshots that still hold the user's rows, and delete the files that go with them.
 
     A file that no snapshot ever held may belong to a write in progress: it waits until it is old enough.
     """
-    dirty = {path for path, rows in _tables(opened, tuple(_wanted(table, found))) if _any(_mine(rows, table, found))}
+    dirty = {path for path, rows in _tables(opened, tuple(_wanted(table, owned))) if _any(_mine(rows, table, owned))}
     if not dirty:
         return
     before = referenced(opened)
-    expired, deleted = purge(opened, lambda snapshot: bool(dirty & {plain(path) for path in current_files(opened, snapshot.snapshot_id)}))
+    expired, purged = purge(opened, lambda snapshot: bool(dirty & {plain(path) for path in current_files(opened, snapshot.snapshot_id)}))
     after = referenced(opened.refresh())
     orphans = {item.path: datetime.now(UTC) - item.written for item in loose_files(opened) if item.path in dirty - before}
     ripe = {path for path, old in orphans.items() if old >= age}
-    gone.snapshots += expired
-    gone.files += deleted + delete_paths(opened, sorted(ripe))
-    gone.pending += len(orphans.keys() - ripe) + len(dirty & after)
+    deleted.snapshots += expired
+    deleted.files += purged + delete_paths(opened, sorted(ripe))
+    deleted.pending += len(orphans.keys() - ripe) + len(dirty & after)
 
 
 def _any(mask: Any) -> bool:
@@ -234,7 +237,7 @@ def _delete_dataset_files(artifacts: Path, digests: tuple[str, ...]) -> int:
     for digest in digests:
         path = artifacts / "datasets" / f"{digest}.jsonl"
         # What `nemo-prepare` made of it.
-        rows = [found for found in path.with_suffix("").rglob("*") if found.is_file()]
+        rows = [file for file in path.with_suffix("").rglob("*") if file.is_file()]
         for file in (path, *rows):
             if file.exists():
                 file.unlink()
@@ -265,22 +268,24 @@ def _models(ctx: StepContext, digests: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{name}@{version}" for version in sorted(versions))
 
 
-def _result(user_hash: str, gone: Gone, digests: tuple[str, ...], models: tuple[str, ...], ctx: StepContext) -> Result:
+def _result(user_hash: str, deleted: Deleted, digests: tuple[str, ...], models: tuple[str, ...], ctx: StepContext) -> Result:
     steps = []
-    if gone.pending:
-        steps.append(f"{gone.pending} files may belong to a write in progress: run erase again in {ctx.config.upkeep.inflight_hours:g} h")
+    if deleted.pending:
+        steps.append(
+            f"{deleted.pending} files may belong to a write in progress: run erase again in {ctx.config.upkeep.inflight_hours:g} h"
+        )
     if models:
         steps.append(f"decide whether {', '.join(models)} must be retrained without this user")
     return Result(
         user_hash=user_hash,
-        traces=gone.rows["traces"],
-        labels=gone.rows["labels"],
-        dataset_rows=gone.rows["datasets"],
+        traces=deleted.rows["traces"],
+        labels=deleted.rows["labels"],
+        dataset_rows=deleted.rows["datasets"],
         datasets=digests,
         models=models,
-        expired_snapshots=gone.snapshots,
-        deleted_files=gone.files,
-        pending_files=gone.pending,
-        complete=gone.pending == 0,
+        expired_snapshots=deleted.snapshots,
+        deleted_files=deleted.files,
+        pending_files=deleted.pending,
+        complete=deleted.pending == 0,
         next_step="; ".join(steps),
     )

@@ -1,4 +1,4 @@
-"""The game day: release a bad version to a real cluster, watch it come back by itself, and time it.
+"""Game day: release a bad version to a real cluster, watch the cluster put the champion back, and time it.
 
 `ctp game-day --config charts/environments/staging/values.yaml --fault-version 7 --approved-by Ada`.
 It needs what an operator has: a kubeconfig, the Git repository, the registry. Whatever goes wrong, it ends
@@ -21,8 +21,8 @@ from steps.contract.spec import StepContext
 from steps.release import reconcile, rollback
 from steps.release.change import current_pin, release
 from steps.release.incident import Timeline, find_breach, open_timeline
+from steps.release.release import check_releasable
 from steps.release.rollout_state import RolloutState, read_rollout
-from steps.release.withdrawn import check_releasable
 from steps.serve.model.sabotage import sabotaged_copy
 from steps.store import registry as clients
 from steps.store.aliases import SHA256, URI, champion, model_uri, taken_back
@@ -37,14 +37,14 @@ class Game:
 
     Attributes:
         ctx: configuration and work folder of the environment.
-        tell: called with every line for people.
+        report: called with every line for people.
         timeout_s: no abort by then ends it.
         reconcile: reconcile here, where no schedule does.
         poll_s: pause between two looks; the measured moments are late by at most this.
     """
 
     ctx: StepContext
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     timeout_s: float
     reconcile: bool
     poll_s: float = 1.0
@@ -56,23 +56,23 @@ class Game:
             DataError: the environment is not at rest, or the bad version was not found out.
             TransientError: it took longer than the timeout.
         """
-        champion = self._at_rest()
+        champion = self._check_rest()
         check_releasable(bad, self.ctx)
-        done = release(self.ctx, bad, artifact, approved_by=approved_by, expected=champion)
-        self.tell(f"{bad} is pinned ({done.commit[:12]}); it replaced {champion}")
+        change = release(self.ctx, bad, artifact, approved_by=approved_by, expected=champion)
+        self.report(f"{bad} is pinned ({change.commit[:12]}); it replaced {champion}")
         try:
-            line = self._withdrawn(bad, champion)
+            line = self._await_withdrawal(bad, champion)
         except BaseException:
             self._put_back(bad, champion, approved_by)
             raise
-        return self._until_agreed(line, champion)
+        return self._await_agreement(line, champion)
 
-    def look(self) -> RolloutState:
+    def _look(self) -> RolloutState:
         """The Rollout now."""
         config = self.ctx.config.release
         return read_rollout(rollout(config.rollout_namespace, config.rollout))
 
-    def _at_rest(self) -> ModelRef:
+    def _check_rest(self) -> ModelRef:
         """The champion, if it is what is pinned and what serves.
 
         Raises:
@@ -81,57 +81,60 @@ class Game:
         if self.ctx.config.release.mode != "commit":
             raise DataError("release.mode pull-request: a game day cannot wait for a merge: --set release.mode=commit")
         serving = champion(clients.registry(self.ctx.config, self.ctx.workdir), self.ctx.config.model_name)
-        pin, seen = current_pin(self.ctx), self.look()
-        if serving is None or pin.ref != serving or (seen.phase, seen.version) != ("Healthy", serving.version):
-            found = f"champion {serving}, pinned {pin.label}, Rollout {seen.phase} with version {seen.version}"
-            raise DataError(f"a game day begins at rest, with one version everywhere, found {found}: reconcile first")
+        pin, state = current_pin(self.ctx), self._look()
+        if serving is None or pin.ref != serving or not state.serves(serving.version):
+            versions = f"champion {serving}, pinned {pin.label}, Rollout {state.phase} with version {state.version}"
+            raise DataError(f"a game day begins at rest, with one version everywhere, found {versions}: reconcile first")
         return serving
 
-    def _withdrawn(self, bad: ModelRef, champion: ModelRef) -> Timeline:
+    def _await_withdrawal(self, bad: ModelRef, champion: ModelRef) -> Timeline:
         """Wait until the Rollout is aborted, at 0 %, and the pin is back."""
-        config = self.ctx.config.release
         line: Timeline | None = None
-        said = ""
+        last = ""
         end = time.monotonic() + self.timeout_s
         while True:
-            seen, now = self.look(), datetime.now(UTC)
-            told = f"{seen.phase}, version {seen.version}, weight {seen.weight} %: {seen.reason}"
-            if told != said:
-                self.tell(told)
-                said = told
-            if seen.version == bad.version and seen.phase == "Healthy":
+            state, now = self._look(), datetime.now(UTC)
+            text = f"{state.phase}, version {state.version}, weight {state.weight} %: {state.reason}"
+            if text != last:
+                self.report(text)
+                last = text
+            if state.serves(bad.version):
                 raise DataError(f"{bad} was not found out: it is at 100 %: look at the analyses and their samples")
-            if line is None and seen.version == bad.version and seen.phase == "Degraded":
-                breach = find_breach(analysis_runs(config.rollout_namespace, config.rollout, seen.pod_hash))
-                empty = Timeline(
-                    environment=config.environment,
-                    withdrawn=bad,
-                    restored=champion,
-                    cause="person",
-                    reason=seen.reason,
-                    limit_s=config.rollback_limit_s,
-                )
-                line = open_timeline(empty, seen, breach, now)
+            if line is None and state.version == bad.version and state.failed():
+                line = self._open_timeline(bad, champion, state, now)
             if line is not None:
                 if self.reconcile:
                     self._reconcile()
-                line = line.add_traffic(seen, now)
+                line = line.add_traffic(state, now)
                 if current_pin(self.ctx).ref == champion:
                     line = line.add("pin_reverted", datetime.now(UTC))
                 if line.find("weight_zero") and line.find("pin_reverted"):
                     return line
-            self._pause(end, f"not back after {self.timeout_s:.0f} s: {told}")
+            self._pause(end, f"not back after {self.timeout_s:.0f} s: {text}")
 
-    def _until_agreed(self, line: Timeline, champion: ModelRef) -> Timeline:
+    def _open_timeline(self, bad: ModelRef, champion: ModelRef, state: RolloutState, now: datetime) -> Timeline:
+        config = self.ctx.config.release
+        empty = Timeline(
+            environment=config.environment,
+            withdrawn=bad,
+            restored=champion,
+            cause="person",
+            reason=state.reason,
+            limit_s=config.rollback_limit_s,
+        )
+        breach = find_breach(analysis_runs(config.rollout_namespace, config.rollout, state.pod_hash))
+        return open_timeline(empty, state, breach, now)
+
+    def _await_agreement(self, line: Timeline, champion: ModelRef) -> Timeline:
         """Wait until the Rollout is healthy with the champion: Argo CD has seen the revert."""
         end = time.monotonic() + self.timeout_s
         while True:
-            seen = self.look()
-            if (seen.phase, seen.version) == ("Healthy", champion.version):
+            state = self._look()
+            if state.serves(champion.version):
                 if self.reconcile:
                     self._reconcile()
                 return line.add("agreed", datetime.now(UTC))
-            self._pause(end, f"the pin is back, but the Rollout is {seen.phase} with version {seen.version}: look at Argo CD")
+            self._pause(end, f"the pin is back, but the Rollout is {state.phase} with version {state.version}: look at Argo CD")
 
     def _pause(self, end: float, otherwise: str) -> None:
         if time.monotonic() > end:
@@ -139,18 +142,17 @@ class Game:
         time.sleep(self.poll_s)
 
     def _reconcile(self) -> None:
-
         reconcile.run(reconcile.Params(), self.ctx)
 
     def _put_back(self, bad: ModelRef, champion: ModelRef, approved_by: str) -> None:
         """The champion, whatever went wrong."""
-        self.tell(f"putting {champion} back")
-        given = {"to": champion.version, "approved_by": approved_by, "reason": f"game day: {bad} did not come back by itself"}
+        self.report(f"putting {champion} back")
+        params = {"to": champion.version, "approved_by": approved_by, "reason": f"game day: {bad} did not come back by itself"}
         try:
-            rollback.run(rollback.Params.model_validate(given | {"abort": True}), self.ctx)
+            rollback.run(rollback.Params.model_validate(params | {"abort": True}), self.ctx)
         except PipelineError as error:
-            self.tell(f"without the abort, since: {error}")
-            rollback.run(rollback.Params.model_validate(given), self.ctx)
+            self.report(f"without the abort, since: {error}")
+            rollback.run(rollback.Params.model_validate(params), self.ctx)
 
 
 def register_bad(ctx: StepContext, artifact: ArtifactRef) -> ModelRef:
@@ -177,7 +179,7 @@ def sabotage(ctx: StepContext) -> ArtifactRef:
         raise DataError(f"{ctx.config.model_name}: nothing serves yet: ctp bootstrap first")
     artifact = model_uri(client, serving)
     folder = sabotaged_copy(Path(artifact.local_path()), ctx.workdir / "artifacts" / "sabotaged" / artifact.sha256[:16], seed=0)
-    made = ArtifactRef(uri=folder.absolute().as_uri(), sha256=sha256_tree(folder))
+    broken = ArtifactRef(uri=folder.absolute().as_uri(), sha256=sha256_tree(folder))
     if ctx.config.registry.model_store:
-        return store_model(ctx.config.registry.model_store, folder, made.sha256)
-    return made
+        return store_model(ctx.config.registry.model_store, folder, broken.sha256)
+    return broken

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 # A table without partitions is compacted as a whole, which must fit into memory.
 
 
+MAX_WHOLE_BYTES = 512 << 20
+
+
 class Params(Frozen):
     """When it is."""
 
@@ -67,20 +70,17 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         TransientError: the lake does not answer, or other writers won every race.
     """
-    done = _maintain_lake(params, ctx)
+    result = _maintain_lake(params, ctx)
     pruned = prune.run(prune.Params(), ctx)
     with open_lake(ctx.config, ctx.workdir) as lake:
         count, oldest_s = open_erasures(lake)
-    found = {"pruned_models": tuple(item.uri for item in pruned.deleted), "open_erasures": count, "oldest_open_erasure_s": oldest_s}
-    return done.model_copy(update=found)
-
-
-MAX_WHOLE_BYTES = 512 << 20
+    rest = {"pruned_models": tuple(item.uri for item in pruned.deleted), "open_erasures": count, "oldest_open_erasure_s": oldest_s}
+    return result.model_copy(update=rest)
 
 
 @dataclass
-class Done:
-    """Counts; see `Result`."""
+class Counts:
+    """Fields of `Result` that the parts add to."""
 
     retired_traces: int = 0
     retired_labels: int = 0
@@ -94,19 +94,19 @@ class Done:
 
 def _maintain_lake(params: Params, ctx: StepContext) -> Result:
     """Retention, what erasure missed, compaction, snapshot expiry and file clean-up; each part may be killed and repeated."""
-    config, done = ctx.config.upkeep, Done()
+    config, counts = ctx.config.upkeep, Counts()
     today = params.today or datetime.now(UTC).date()
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("maintaining", total=len(TABLES), unit="tables") as task:
-        _retire(lake, today - timedelta(days=config.retention_days), ctx, done)
+        _retire(lake, today - timedelta(days=config.retention_days), ctx, counts)
         for table in TABLES:
-            done.compacted += lake.upkeep(table, partial(_compact, today=today, config=config)) or 0
-            lake.upkeep(table, partial(_clean, config=config, done=done))
+            counts.compacted += lake.upkeep(table, partial(_compact, today=today, config=config)) or 0
+            lake.upkeep(table, partial(_clean, config=config, counts=counts))
             task.advance(1)
-        _clean_artifacts(lake, ctx.artifacts, config, done)
-    return Result(**vars(done))
+        _clean_artifacts(lake, ctx.artifacts, config, counts)
+    return Result(**vars(counts))
 
 
-def _retire(lake: Lake, cutoff: date, ctx: StepContext, done: Done) -> None:
+def _retire(lake: Lake, cutoff: date, ctx: StepContext, counts: Counts) -> None:
     """Delete traces older than the cutoff and of erased users, then labels without a trace and datasets with old text."""
     from pyiceberg.expressions import LessThan
 
@@ -117,13 +117,13 @@ def _retire(lake: Lake, cutoff: date, ctx: StepContext, done: Done) -> None:
         condition = either(condition, {"user_hash": erased})
     old = lake.scan("traces", ("trace_id", "prompt_key"), condition)
     if old.num_rows:
-        done.retired_datasets = _retire_datasets(lake, set(old.column("prompt_key").to_pylist()) - {None}, ctx)
+        counts.retired_datasets = _retire_datasets(lake, set(old.column("prompt_key").to_pylist()) - {None}, ctx)
         lake.delete_rows("traces", condition, run_id=ctx.run_id)
-        done.retired_traces = old.num_rows
+        counts.retired_traces = old.num_rows
     kept = set(lake.scan("traces", ("trace_id",)).column("trace_id").to_pylist())
     orphans = set(lake.scan("labels", ("trace_id",)).column("trace_id").to_pylist()) - kept
     if orphans:
-        done.retired_labels = lake.scan("labels", ("trace_id",), {"trace_id": orphans}).num_rows
+        counts.retired_labels = lake.scan("labels", ("trace_id",), {"trace_id": orphans}).num_rows
         lake.delete_rows("labels", {"trace_id": orphans}, run_id=ctx.run_id)
 
 
@@ -135,67 +135,67 @@ def _retire_datasets(lake: Lake, prompt_keys: set[str], ctx: StepContext) -> int
     return len(digests)
 
 
-def _compact(opened: Table, today: date, config: UpkeepConfig) -> int:
+def _compact(table: Table, today: date, config: UpkeepConfig) -> int:
     """Rewrite closed dates, or small tables without dates, that lie in too many files; how many of them."""
     from pyiceberg.expressions import AlwaysTrue, EqualTo
 
-    if opened.current_snapshot() is None:
+    if table.current_snapshot() is None:
         return 0
     summary = {"ctp.maintenance": "compact"}
-    if not opened.spec().fields:
-        files = [task.file for task in opened.scan().plan_files()]
+    if not table.spec().fields:
+        files = [task.file for task in table.scan().plan_files()]
         if len(files) <= config.compact_files or sum(file.file_size_in_bytes for file in files) > MAX_WHOLE_BYTES:
             return 0
-        opened.overwrite(opened.scan().to_arrow(), overwrite_filter=AlwaysTrue(), snapshot_properties=summary)
+        table.overwrite(table.scan().to_arrow(), overwrite_filter=AlwaysTrue(), snapshot_properties=summary)
         return 1
-    days = _crowded_days(opened, config.compact_files)
+    days = _crowded_days(table, config.compact_files)
     equal: Any = EqualTo
     for day in days:
         if day >= today - timedelta(days=1):
             continue
         here = equal("date", day.isoformat())
-        opened.overwrite(opened.scan(row_filter=here).to_arrow(), overwrite_filter=here, snapshot_properties=summary)
-        opened.refresh()
+        table.overwrite(table.scan(row_filter=here).to_arrow(), overwrite_filter=here, snapshot_properties=summary)
+        table.refresh()
     return sum(day < today - timedelta(days=1) for day in days)
 
 
-def _crowded_days(opened: Table, limit: int) -> list[date]:
+def _crowded_days(table: Table, limit: int) -> list[date]:
     """Dates with a partition of more than `limit` files, oldest first."""
-    place = [item.name for item in opened.spec().fields].index("date")
+    place = [item.name for item in table.spec().fields].index("date")
     files: Counter[tuple[Any, ...]] = Counter()
-    for task in opened.scan().plan_files():
+    for task in table.scan().plan_files():
         partition = task.file.partition
-        files[tuple(partition[index] for index in range(len(opened.spec().fields)))] += 1
+        files[tuple(partition[index] for index in range(len(table.spec().fields)))] += 1
     crowded = {key[place] for key, count in files.items() if count > limit}
     return sorted(value if isinstance(value, date) else date(1970, 1, 1) + timedelta(days=value) for value in crowded)
 
 
-def _clean(opened: Table, config: UpkeepConfig, done: Done) -> None:
+def _clean(table: Table, config: UpkeepConfig, counts: Counts) -> None:
     """Expire old snapshots that nobody tagged, then delete what nothing refers to and no writer can still need."""
     now = datetime.now(UTC)
     oldest = (now - timedelta(days=config.snapshot_days)).timestamp() * 1000
-    done.expired_snapshots += expire(opened, lambda snapshot: snapshot.timestamp_ms < oldest)
-    loose = loose_files(opened.refresh())
+    counts.expired_snapshots += expire(table, lambda snapshot: snapshot.timestamp_ms < oldest)
+    loose = loose_files(table.refresh())
     ripe = [item for item in loose if now - item.written >= timedelta(hours=config.inflight_hours)]
-    done.deleted_files += delete_paths(opened, [item.path for item in ripe])
-    done.freed_bytes += sum(item.bytes for item in ripe)
-    done.pending_files += len(loose) - len(ripe)
+    counts.deleted_files += delete_paths(table, [item.path for item in ripe])
+    counts.freed_bytes += sum(item.bytes for item in ripe)
+    counts.pending_files += len(loose) - len(ripe)
 
 
-def _clean_artifacts(lake: Lake, artifacts: Path, config: UpkeepConfig, done: Done) -> None:
+def _clean_artifacts(lake: Lake, artifacts: Path, config: UpkeepConfig, counts: Counts) -> None:
     """Delete dataset files that the lake does not know any more, and old plans and shard files."""
     known = set(lake.scan("datasets", ("dataset_digest",)).column("dataset_digest").to_pylist())
     ripe = datetime.now(UTC).timestamp() - config.inflight_hours * 3600
     for path in [*(artifacts / "datasets").glob("*.jsonl"), *(artifacts / "plans").glob("*.json")]:
         if path.stem not in known and path.stat().st_mtime <= ripe:
-            done.freed_bytes += path.stat().st_size
-            done.deleted_files += 1
+            counts.freed_bytes += path.stat().st_size
+            counts.deleted_files += 1
             path.unlink()
     # What `nemo-prepare` made of a dataset goes with it.
     made_of = [path for path in (artifacts / "datasets").glob("*") if path.is_dir() and path.name not in known]
     for folder in [*made_of, *(artifacts / "shards" / "govern").glob("*"), *(artifacts / "shards" / "label").glob("*")]:
         files = [path for path in folder.rglob("*") if path.is_file()]
         if max((path.stat().st_mtime for path in files), default=0.0) <= ripe:
-            done.freed_bytes += sum(path.stat().st_size for path in files)
-            done.deleted_files += len(files)
+            counts.freed_bytes += sum(path.stat().st_size for path in files)
+            counts.deleted_files += len(files)
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A POST of how a run ended to whoever wants to know."""
+"""Notification of the configured webhook: how a run ended, as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def notify(payload: dict[str, Any], config: NotifyConfig) -> tuple[bool, str]:
     try:
         _post(payload, config)
     except Exception as error:
-        # The URL holds a secret: only the kind of failure is said.
+        # The URL holds a secret: only the kind of failure is shown.
         return False, f"not notified: {type(error).__name__}"
     return True, ""
 

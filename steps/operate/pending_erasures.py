@@ -1,4 +1,4 @@
-"""Erasures that were asked for and are not complete: how many, and since when the oldest waits."""
+"""Pending erasures: how many were requested and are not complete, and since when the oldest waits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def open_erasures(lake: Lake) -> tuple[int, float]:
-    """Count them, and when the oldest was asked for, in seconds since 1970; 0 without any.
+    """How many there are, and when the oldest was requested, in seconds since 1970; 0 without any.
 
     One whose request carries no time counts as old as the epoch's first second: late, not forgotten.
     """
     rows = lake.scan("erasures", ("requested_at", "payload_json")).to_pylist()
     waiting = [row["requested_at"] for row in rows if not json.loads(row["payload_json"] or "{}").get("complete")]
-    asked = [1.0 if at is None else at.replace(tzinfo=at.tzinfo or UTC).timestamp() for at in waiting]
-    return len(asked), round(min(asked, default=0.0), 3)
+    requested = [1.0 if at is None else at.replace(tzinfo=at.tzinfo or UTC).timestamp() for at in waiting]
+    return len(requested), round(min(requested, default=0.0), 3)

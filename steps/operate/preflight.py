@@ -1,4 +1,4 @@
-"""What can be known to fail later is said before anything starts."""
+"""Preflight checks of `ctp run`: sources and judges that would fail later fail before anything starts."""
 
 from __future__ import annotations
 

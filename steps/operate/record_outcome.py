@@ -1,4 +1,4 @@
-"""Step `record-outcome`: how a workflow ended and what it cost, on record and told to whoever wants to know."""
+"""Step `record-outcome`: record how a workflow ended and what it cost, and notify the webhook."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _meter(params: Params, ctx: StepContext) -> dict[str, float]:
         cost = record_workflow(lake, ctx, workflow)
         spent = month_spent(lake, month_of(cost.at), without=ctx.run_id)
     of = {name: sum(pod.usd for pod in cost.pods if pod.stage.split("-")[0] == name) for name in ("label", "train", "gate")}
-    found = {
+    costs = {
         "usd_at_most": cost.usd_at_most,
         "gpu_hours_at_most": cost.gpu_hours_at_most,
         **{f"{name}_usd_at_most": usd for name, usd in of.items()},
@@ -110,7 +110,7 @@ def _meter(params: Params, ctx: StepContext) -> dict[str, float]:
         "month_usd_limit": ctx.config.cost.monthly_usd_limit,
         "month_gpu_hours_limit": ctx.config.cost.monthly_gpu_hours_limit,
     }
-    return {name: round(value, 6) for name, value in found.items()}
+    return {name: round(value, 6) for name, value in costs.items()}
 
 
 def _record(payload: dict[str, Any], ctx: StepContext) -> str:

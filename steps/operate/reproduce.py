@@ -1,4 +1,4 @@
-"""Making the training file of a registered model again, byte for byte, and proving it by its digest."""
+"""Reproduction of a registered model's training file, byte for byte, proved by its digest."""
 
 from __future__ import annotations
 
@@ -61,21 +61,21 @@ def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None
         raise DataError(f"{ref}: no dataset is on record: it was not trained by this pipeline")
     with open_lake(config, workdir) as lake:
         recipe = find(lake, digest)
-        text, why = _from_traces(lake, recipe, digest)
+        text, reason = _from_traces(lake, recipe, digest)
         source: Literal["traces", "datasets"] = "traces"
         if text is None:
             text, source = _from_rows(lake, digest), "datasets"
     if text is None:
         traces = recipe.traces if recipe else tags.get("ctp.traces", "its traces")
-        gone = f"{ref}: cannot be reproduced: {why}, and the rows of dataset {digest[:12]} are no longer in the lake"
-        raise DataError(f"{gone}: retention or an erasure deleted what {traces} held (upkeep.snapshot_days, upkeep.retention_days)")
-    if (found := sha256_text(text)) != digest:
+        why = f"{ref}: cannot be reproduced: {reason}, and the rows of dataset {digest[:12]} are no longer in the lake"
+        raise DataError(f"{why}: retention or an erasure deleted what {traces} held (upkeep.snapshot_days, upkeep.retention_days)")
+    if (actual := sha256_text(text)) != digest:
         raise DataError(
-            f"{ref}: other bytes came out of {source}: SHA-256 {found[:12]}, on record {digest[:12]}: the code or the lake differs"
+            f"{ref}: other bytes came out of {source}: SHA-256 {actual[:12]}, on record {digest[:12]}: the code or the lake differs"
         )
     path = to or workdir / "artifacts" / "datasets" / f"{digest}.jsonl"
     write_atomic(path, text)
-    return Reproduced(model=str(ref), digest=digest, path=str(path), rows=text.count("\n"), source=source, why_not_traces=why)
+    return Reproduced(model=str(ref), digest=digest, path=str(path), rows=text.count("\n"), source=source, why_not_traces=reason)
 
 
 def _from_traces(lake: Lake, recipe: Recipe | None, digest: str) -> tuple[str | None, str]:
@@ -95,11 +95,11 @@ def _from_traces(lake: Lake, recipe: Recipe | None, digest: str) -> tuple[str | 
 
 def _from_rows(lake: Lake, digest: str) -> str | None:
     """The file from the rows that curation wrote; None when they are gone."""
-    found = lake.scan("datasets", where={"dataset_digest": digest}).to_pylist()
-    if not found:
+    rows = lake.scan("datasets", where={"dataset_digest": digest}).to_pylist()
+    if not rows:
         return None
     lines = []
-    for row in sorted(found, key=lambda row: row["row"]):
+    for row in sorted(rows, key=lambda row: row["row"]):
         plain: dict[str, Any] = {name: row[name] for name in ("kind", "prompt_key", "question")}
         plain |= {name: json.loads(row[f"{name}_json"]) for name in ("messages", "contexts")}
         if row["kind"] == "pair":

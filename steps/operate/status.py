@@ -1,4 +1,4 @@
-"""How lake, registry and pin stand: what `ctp status` prints where no run of this machine tells it."""
+"""Overview of lake, registry and pin: what `ctp status` prints where this machine has no run."""
 
 from __future__ import annotations
 

@@ -69,11 +69,11 @@ def _table(tags: Mapping[str, str]) -> list[str]:
 def _gate(verdict: Mapping[str, Any]) -> list[str]:
     head = ("Metric", "Champion", "Candidate", "Difference", "95 % interval", "Questions")
     lines = ["", "## Gate", "", f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
-    for metric, found in verdict["metrics"].items():
-        low, high = found["ci95"]
-        numbers = (found["champion"], found["candidate"])
+    for metric, result in verdict["metrics"].items():
+        low, high = result["ci95"]
+        numbers = (result["champion"], result["candidate"])
         lines.append(
-            f"| {metric} | {numbers[0]:.4g} | {numbers[1]:.4g} | {found['delta']:+.4g} | {low:+.4g} to {high:+.4g} | {found['n']} |"
+            f"| {metric} | {numbers[0]:.4g} | {numbers[1]:.4g} | {result['delta']:+.4g} | {low:+.4g} to {high:+.4g} | {result['n']} |"
         )
     return [*lines, "", *(f"- {_cell(finding['reason'])}" for finding in verdict["findings"])]
 

@@ -1,4 +1,4 @@
-"""What a model version was made of: the tags it carries, and the key that makes registering idempotent."""
+"""Lineage of a model version: the tags that say what it was made of, and the key that makes registering idempotent."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def describe(config: PipelineConfig, workdir: Path, model: str) -> dict[str, obj
         except ValueError:
             raise DataError(f"{model!r} is not MODEL or MODEL@VERSION, as in agent-model@3") from None
     else:
-        found = champion(client, name)
-        if found is None:
+        serving = champion(client, name)
+        if serving is None:
             raise DataError(f"{name} has no champion: name a version, as in {name}@1")
-        ref = found
+        ref = serving
     aliases = sorted(alias for alias, version in client.aliases(name).items() if version == ref.version)
     return {"model": str(ref), "aliases": aliases, "made_of": dict(sorted(client.tags(name, ref.version).items()))}
 

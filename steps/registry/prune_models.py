@@ -35,7 +35,7 @@ class Version(Frozen):
     """One registered version as retention sees it."""
 
     number: int
-    made: datetime
+    registered_at: datetime
     tags: dict[str, str]
 
     @property
@@ -100,34 +100,39 @@ def run(params: Params, ctx: StepContext) -> Result:
     client = clients.registry(ctx.config, ctx.workdir)
     # No alias moves while it is decided and done: what became champion a moment ago is seen.
     with client.moving(name):
-        versions = {number: Version(number=number, made=made, tags=tags) for number, (made, tags) in client.versions(name).items()}
+        versions = {
+            number: Version(number=number, registered_at=registered_at, tags=tags)
+            for number, (registered_at, tags) in client.versions(name).items()
+        }
         keep = protected(versions, client.aliases(name), ctx.config.upkeep.keep_generations)
         old = datetime.now(UTC) - timedelta(days=ctx.config.upkeep.model_days)
-        gone = [*_registered(versions, keep, old, ctx), *_loose(versions, keep, old, ctx)]
+        prunable = [*_registered(versions, keep, old, ctx), *_loose(versions, keep, old, ctx)]
         if not params.dry_run:
-            for item in gone:
+            for item in prunable:
                 _delete(item, client, ctx)
-    return Result(dry_run=params.dry_run, deleted=tuple(gone), protected=tuple(str(ModelRef(name=name, version=n)) for n in sorted(keep)))
+    return Result(
+        dry_run=params.dry_run, deleted=tuple(prunable), protected=tuple(str(ModelRef(name=name, version=n)) for n in sorted(keep))
+    )
 
 
 def _registered(versions: Mapping[int, Version], keep: frozenset[int], old: datetime, ctx: StepContext) -> list[Prunable]:
     """Files of old versions that are not kept, so far as they are ours to delete."""
     used = {versions[number].tags.get(URI, "") for number in keep if number in versions}
-    found = []
+    prunable = []
     for version in versions.values():
         uri = version.tags.get(URI, "")
-        newest = max(version.made, _moment(version.served_at))
+        newest = max(version.registered_at, _served_time(version.served_at))
         if version.number not in keep and newest < old and DELETED not in version.tags and uri not in used and _is_ours(uri, ctx):
             reason = f"older than {ctx.config.upkeep.model_days} days and no champion of the last {ctx.config.upkeep.keep_generations}"
-            found.append(Prunable(model=str(ModelRef(name=ctx.config.model_name, version=version.number)), uri=uri, reason=reason))
-    return found
+            prunable.append(Prunable(model=str(ModelRef(name=ctx.config.model_name, version=version.number)), uri=uri, reason=reason))
+    return prunable
 
 
 def _loose(versions: Mapping[int, Version], keep: frozenset[int], old: datetime, ctx: StepContext) -> list[Prunable]:
     """Folders among the artifacts: candidates that were never registered, and downloaded copies of models that are not kept."""
     kept = {versions[number].tags.get(SHA256, "") for number in keep if number in versions}
     known = {Path(unquote(urlsplit(version.tags.get(URI, "")).path)) for version in versions.values()}
-    found = []
+    prunable = []
     for folder in sorted((ctx.artifacts / "models").absolute().glob("*")):
         young = folder.stat().st_mtime >= old.timestamp()
         if not folder.is_dir() or young or folder in known:
@@ -135,11 +140,11 @@ def _loose(versions: Mapping[int, Version], keep: frozenset[int], old: datetime,
         copy = _COPY.fullmatch(folder.name) is not None and folder.name not in kept
         if copy or _CANDIDATE.fullmatch(folder.name):
             reason = f"{'a copy' if copy else 'never registered'}, older than {ctx.config.upkeep.model_days} days"
-            found.append(Prunable(model="", uri=folder.as_uri(), reason=reason))
-    return found
+            prunable.append(Prunable(model="", uri=folder.as_uri(), reason=reason))
+    return prunable
 
 
-def _moment(text: str) -> datetime:
+def _served_time(text: str) -> datetime:
     return datetime.fromisoformat(text) if text not in ("", "0") else datetime.fromtimestamp(0, UTC)
 
 

@@ -1,4 +1,4 @@
-"""Register: record a model version with its lineage and make it the candidate."""
+"""Step `register`: record a model version with its lineage and make it the candidate."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def run(params: Params, ctx: StepContext) -> Result:
     """
     verdict = _check_gate(params)
     name = ctx.config.model_name
-    kept = _kept(params.model, ctx)
+    stored = _store(params.model, ctx)
     client = clients.registry(ctx.config, ctx.workdir)
-    version, reused = _version(client, params.model_copy(update={"model": kept}), ctx, verdict)
-    if client.tags(name, version).get(URI) != kept.uri and ctx.config.registry.model_store:
-        client.set_tag(name, version, URI, kept.uri)
+    version, reused = _version(client, params.model_copy(update={"model": stored}), ctx, verdict)
+    if client.tags(name, version).get(URI) != stored.uri and ctx.config.registry.model_store:
+        client.set_tag(name, version, URI, stored.uri)
     if params.bootstrap:
         if champion(client, name) is None:
             promote(client, name, version, None)
@@ -73,7 +73,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     return Result(model=ref, artifact=model_uri(client, ref), champion=champion(client, name), reused=reused)
 
 
-def _kept(model: ArtifactRef, ctx: StepContext) -> ArtifactRef:
+def _store(model: ArtifactRef, ctx: StepContext) -> ArtifactRef:
     """The model in the store; where training wrote it when no store is configured."""
     store = ctx.config.registry.model_store
     if not store or model.uri.startswith(f"{store.rstrip('/')}/"):
@@ -121,6 +121,6 @@ def _version(client: RegistryClient, params: Params, ctx: StepContext, verdict: 
         known = [version for version in known if params.bootstrap or not taken_back(client.tags(name, version))]
         if known:
             return known[0], True
-        said = {"ctp.run-id": ctx.run_id, "ctp.approved-by": params.approved_by, "ctp.approved-at": params.approved_at}
-        tags |= {key: value for key, value in said.items() if value}
+        approval = {"ctp.run-id": ctx.run_id, "ctp.approved-by": params.approved_by, "ctp.approved-at": params.approved_at}
+        tags |= {key: value for key, value in approval.items() if value}
         return client.create_version(name, params.model.uri, tags, render_card(name, tags, verdict)), False

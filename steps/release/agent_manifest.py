@@ -67,11 +67,11 @@ def parse_agent(text: str, path: str) -> Agent:
     Raises:
         DataError: it is not YAML, or holds more, less or other than the five keys below `agent`.
     """
-    given = only_block(text, path, "agent")
-    if not isinstance(given.get("tools", []), list):
+    block = only_block(text, path, "agent")
+    if not isinstance(block.get("tools", []), list):
         raise DataError(f"{path}: agent.tools: must be a list of names")
     try:
-        return Agent.model_validate({**given, "tools": tuple(given.get("tools", []))}, strict=True)
+        return Agent.model_validate({**block, "tools": tuple(block.get("tools", []))}, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{path}: agent.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

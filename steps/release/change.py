@@ -1,7 +1,7 @@
-"""Moving pin and agent manifest forward (`release`) and back (`revert`, `withdraw`): each one commit that can be repeated.
+"""One commit that moves pin and agent manifest, forward (`release`) or back (`withdraw`); each may be repeated.
 
-Forward refuses a manifest that names another model than the pin: somebody must say which is right. The
-way back does not, since a bad model must not stay pinned for that; it puts the manifest right.
+`release` refuses a manifest that names another model than the pin: a person must say which is right. `withdraw`
+corrects the manifest instead, since a bad model must not stay pinned for that.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def repository_url(ctx: StepContext) -> str:
 
 
 @contextmanager
-def opened(ctx: StepContext) -> Iterator[Branch]:
+def checkout(ctx: StepContext) -> Iterator[Branch]:
     """The branch that Argo CD follows."""
     with open_branch(repository_url(ctx), ctx.config.release.branch, ctx.config.release) as branch:
         yield branch
@@ -97,7 +97,7 @@ def current(ctx: StepContext) -> tuple[Pin, Agent | None]:
         ConfigError: the repository, branch or pin file does not exist.
         DataError: a file is malformed.
     """
-    with opened(ctx) as branch:
+    with checkout(ctx) as branch:
         files = read_files(branch, ctx.config.release.environment)
         return files.pin, parse_agent(files.manifest, files.agent_file) if files.manifest is not None else None
 
@@ -146,18 +146,19 @@ def release(
 
     def attempt(branch: Branch) -> Change:
         files = read_files(branch, ctx.config.release.environment)
-        found = files.pin
+        pinned = files.pin
         if not repair:
-            check_agreement(files.manifest, found, files.agent_file)
-        if found == target and files.manifest is not None and parse_agent(files.manifest, files.agent_file).agrees(target):
+            check_agreement(files.manifest, pinned, files.agent_file)
+        if pinned == target and files.manifest is not None and parse_agent(files.manifest, files.agent_file).agrees(target):
             return _already(branch, files.pin_file)
-        if found != target and expected is not None and (found.name, found.version) != (expected.name, expected.version):
-            clash = f"{files.pin_file}: expected {expected} pinned, found {found.label}"
+        if pinned != target and expected is not None and (pinned.name, pinned.version) != (expected.name, expected.version):
+            clash = f"{files.pin_file}: expected {expected} pinned, found {pinned.label}"
             raise DataError(f"{clash}: look at what was released since, then decide anew")
-        facts = {"Model": str(artifact), "Verdict": str(verdict or ""), "Replaces": found.label}
+        facts = {"Model": str(artifact), "Verdict": str(verdict or ""), "Replaces": pinned.label}
         environment = ctx.config.release.environment
-        moved = f"release {target.label} to {environment}"
-        subject = f"let the agent manifest of {environment} follow {target.label}" if found == target else moved
+        subject = f"release {target.label} to {environment}"
+        if pinned == target:
+            subject = f"let the agent manifest of {environment} follow {target.label}"
         return _put(ctx, branch, files, target, subject, facts, signer)
 
     return with_retries(ctx, attempt)
@@ -215,7 +216,7 @@ def with_retries(ctx: StepContext, attempt: Callable[[Branch], T]) -> T:
     Raises:
         TransientError: others pushed six times in a row.
     """
-    with opened(ctx) as branch:
+    with checkout(ctx) as branch:
         for turn in range(_TRIES):
             try:
                 return attempt(branch)
@@ -240,7 +241,7 @@ def _put(ctx: StepContext, branch: Branch, files: Files, target: Pin, subject: s
 
 
 def _already(branch: Branch, path: str) -> Change:
-    """The result when the pin says so already: the commit that made it so."""
+    """The commit that wrote the pin as it stands."""
     last = branch.last_change(path)
     if last is None:
         raise DataError(f"{path}: no commit of {branch.branch} wrote it")

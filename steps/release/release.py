@@ -1,7 +1,7 @@
-"""Release: one commit that moves model pin and agent manifest of one environment; Argo CD does the rest.
+"""Step `release`: commit model pin and agent manifest of one environment; Argo CD rolls out the commit.
 
-In pull-request mode (`release.mode`) the commit waits on a branch of its own; the step ends well all the
-same, and what people merge is seen by the next `reconcile`, as any other commit.
+In pull-request mode (`release.mode`) the commit waits on a branch of its own. The step succeeds all the same, and
+the next `reconcile` sees what people merge, as it sees any other commit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from steps.contract.errors import DataError
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef
 from steps.contract.spec import StepContext
 from steps.release.change import release
-from steps.release.withdrawn import check_releasable
+from steps.store.aliases import CHAMPION, taken_back
+from steps.store.registry import registry, registry_uri, sqlite_path
 
 
 class Params(Frozen):
@@ -54,5 +55,29 @@ def run(params: Params, ctx: StepContext) -> Result:
         raise DataError(f"model {params.artifact.sha256[:12]} is not the approved {approved[:12]}: approve this model, then release it")
     check_releasable(params.model, ctx)
     expected = ModelRef.model_validate(params.expected_current) if params.expected_current else None
-    done = release(ctx, params.model, params.artifact, approved_by=params.approved_by, expected=expected, verdict=params.verdict)
-    return Result(**asdict(done))
+    change = release(ctx, params.model, params.artifact, approved_by=params.approved_by, expected=expected, verdict=params.verdict)
+    return Result(**asdict(change))
+
+
+def check_releasable(model: ModelRef, ctx: StepContext) -> None:
+    """Refuse a version that was aborted or rolled back and does not serve; against one that the registry never saw nothing is known.
+
+    Rollouts' rollback window sends traffic to an older ReplicaSet without steps and without analysis, also to one that a
+    canary aborted once. The version's number is in its pods' template, so a number that was taken back stays out of the
+    pin; the same model, registered again, gets a number of its own and is watched like any other.
+
+    Raises:
+        DataError: it was taken back.
+        AccessError, TransientError: the registry cannot be asked.
+    """
+    file = sqlite_path(registry_uri(ctx.config, ctx.workdir))
+    if file is not None and not file.exists():
+        return
+    client = registry(ctx.config, ctx.workdir)
+    try:
+        tags = client.tags(model.name, model.version)
+    except DataError:
+        return
+    if (reason := taken_back(tags)) and client.aliases(model.name).get(CHAMPION) != model.version:
+        why = f"{model} {reason}, and a Rollout may bring an earlier version back without any analysis"
+        raise DataError(f"{why}: register the model again, which numbers it anew, or put a former champion back with ctp rollback --to")

@@ -50,10 +50,10 @@ def run(params: Params, ctx: StepContext) -> Result:
     cost = estimate_train(ctx.config, params.pairs, params.method, params.trainer)
     with open_lake(ctx.config, ctx.workdir) as lake:
         spent, refused = check_budget(lake, ctx, usd=cost.usd, gpu_hours=cost.gpu_hours, max_cost_usd=params.max_cost_usd)
-    said = f"${cost.usd:.4f} ({'; '.join(cost.assumptions)})"
+    price = f"${cost.usd:.4f} ({'; '.join(cost.assumptions)})"
     return Result(
         phase="Failed" if refused else "Successful",
-        reason=f"the estimate {said} is refused: {refused}" if refused else said,
+        reason=f"the estimate {price} is refused: {refused}" if refused else price,
         gpu_hours=round(cost.gpu_hours, 6),
         cpu_core_hours=round(cost.cpu_core_hours, 6),
         usd=round(cost.usd, 6),

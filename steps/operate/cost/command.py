@@ -50,38 +50,38 @@ def read_bill(config: PipelineConfig, workdir: Path, *, run_id: str = "", month:
     return (bill(run_id, costs, config.cost) if run_id else month_bill(month, costs, config.cost)), spent
 
 
-def print_bill(console: Console, found: Bill, spent: Spent) -> None:
+def print_bill(console: Console, bill: Bill, spent: Spent) -> None:
     """Print a bill as a table."""
-    table = Table(title=f"{escape(found.of)} · {found.runs} run{'' if found.runs == 1 else 's'}", title_justify="left", show_footer=True)
-    stages = found.stages
+    table = Table(title=f"{escape(bill.of)} · {bill.runs} run{'' if bill.runs == 1 else 's'}", title_justify="left", show_footer=True)
+    stages = bill.stages
     # (heading, cells, sum); a column that holds nothing is left out.
     columns = [
         ("pods", [str(row.pods) for row in stages], str(sum(row.pods for row in stages))),
         ("hours", [f"{row.hours:.3f}" for row in stages], f"{sum(row.hours for row in stages):.3f}"),
         ("$/h", [f"{row.usd_an_hour:.4f}" for row in stages], ""),
-        ("$", [f"{row.usd:.4f}" for row in stages], f"{found.usd:.4f}"),
+        ("$", [f"{row.usd:.4f}" for row in stages], f"{bill.usd:.4f}"),
     ]
-    if found.gpu_hours_at_most:
-        columns.append(("GPU h", [f"{row.gpu_hours:.2f}" for row in stages], f"{found.gpu_hours_at_most:.2f}"))
-    if found.uncounted_usd_at_most:
-        columns.append(("uncounted, ≤ $", [f"{row.uncounted_usd_at_most:.4f}" for row in stages], f"{found.uncounted_usd_at_most:.4f}"))
-    if found.budget_ratio is not None:
-        columns.append(("of budget", [_percent(row.budget_ratio) for row in stages], _percent(found.budget_ratio)))
+    if bill.gpu_hours_at_most:
+        columns.append(("GPU h", [f"{row.gpu_hours:.2f}" for row in stages], f"{bill.gpu_hours_at_most:.2f}"))
+    if bill.uncounted_usd_at_most:
+        columns.append(("uncounted, ≤ $", [f"{row.uncounted_usd_at_most:.4f}" for row in stages], f"{bill.uncounted_usd_at_most:.4f}"))
+    if bill.budget_ratio is not None:
+        columns.append(("of budget", [_percent(row.budget_ratio) for row in stages], _percent(bill.budget_ratio)))
     table.add_column("stage", "sum", no_wrap=True)
     for heading, _, total in columns:
         table.add_column(heading, total, justify="right", no_wrap=True)
     for index, row in enumerate(stages):
         table.add_row(escape(row.stage), *(cells[index] for _, cells, _ in columns))
     console.print(table)
-    console.print(budget_line(found, spent), highlight=False, soft_wrap=True)
+    console.print(budget_line(bill, spent), highlight=False, soft_wrap=True)
 
 
-def budget_line(found: Bill, spent: Spent) -> str:
+def budget_line(bill: Bill, spent: Spent) -> str:
     """What is left of the month's ceilings, in one line."""
     parts = []
     for limit, used, unit in (
-        (found.monthly_usd_limit, spent.usd + spent.reserved_usd, "USD"),
-        (found.monthly_gpu_hours_limit, spent.gpu_hours + spent.reserved_gpu_hours, "GPU hours"),
+        (bill.monthly_usd_limit, spent.usd + spent.reserved_usd, "USD"),
+        (bill.monthly_gpu_hours_limit, spent.gpu_hours + spent.reserved_gpu_hours, "GPU hours"),
     ):
         if limit:
             parts.append(f"{used:.2f} of {limit:g} {unit} spent or reserved in the month, {max(0.0, limit - used):.2f} left")

@@ -1,4 +1,4 @@
-"""Step `cost-review`: a quarter's bill and what it bought, as JSON and Markdown, told to whoever wants to know."""
+"""Step `cost-review`: write a quarter's bill and what it bought as JSON and Markdown, and notify the webhook."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def run(params: Params, ctx: StepContext) -> Result:
     quarter = params.quarter or quarter_before(quarter_of(datetime.now(UTC).date()))
     with open_lake(ctx.config, ctx.workdir) as lake:
         costs = run_costs(lake)
-    found = review(quarter, costs, ctx.config.cost, taken_back=_taken_back(costs, ctx))
-    folder, bought, total = ctx.artifacts / "cost-reviews", found.bought, found.total
+    result = review(quarter, costs, ctx.config.cost, taken_back=_taken_back(costs, ctx))
+    folder, bought, total = ctx.artifacts / "cost-reviews", result.bought, result.total
     report, page = folder / f"{quarter}.json", folder / f"{quarter}.md"
-    write_json(report, found.model_dump(mode="json"))
-    write_atomic(page, as_markdown(found))
+    write_json(report, result.model_dump(mode="json"))
+    write_atomic(page, as_markdown(result))
     short: dict[str, Any] = {
         "quarter": quarter,
         "usd_at_most": round(total.usd + total.uncounted_usd_at_most, 6),
@@ -68,8 +68,8 @@ def run(params: Params, ctx: StepContext) -> Result:
         "usd_per_point": round(bought.usd_per_point or 0.0, 6),
         "usd_per_point_low": round(bought.usd_per_point_low or 0.0, 6),
         "usd_per_point_high": round(bought.usd_per_point_high or 0.0, 6),
-        "left_usd": round(found.left_usd[-1], 6) if found.left_usd else 0.0,
-        "statement": found.statement,
+        "left_usd": round(result.left_usd[-1], 6) if result.left_usd else 0.0,
+        "statement": result.statement,
     }
     notified, reason = notify({"event": "cost-review", "run_id": ctx.run_id, **short}, ctx.config.notify)
     return Result(

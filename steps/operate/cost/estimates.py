@@ -56,9 +56,9 @@ def step_seconds(config: PipelineConfig, method: Method, trainer: Trainer) -> tu
     Raises:
         ConfigError: the training has GPUs and nobody has said how long a step takes there.
     """
-    said = config.cost.train_step_s.get(trainer, {}).get(method)
-    if said is not None:
-        return said, "cost.train_step_s"
+    seconds = config.cost.train_step_s.get(trainer, {}).get(method)
+    if seconds is not None:
+        return seconds, "cost.train_step_s"
     if gpus := train_gpus(config, trainer):
         raise ConfigError(f"cost.train_step_s.{trainer}.{method}: say the seconds of one optimizer step on {gpus} GPUs: no guess is safe")
     return EMBEDDED_STEP_S[method], "measured on the embedded model; set cost.train_step_s for yours"

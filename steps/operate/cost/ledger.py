@@ -130,8 +130,8 @@ def over_limit(cost: CostConfig, spent: Spent, month: str, *, usd: float, gpu_ho
 
 def gain_of(phase: str, metrics: Mapping[str, Any] | None) -> Gain | None:
     """The gate's faithfulness difference out of its `metrics`; None where it measured none."""
-    found = (metrics or {}).get("faithfulness") or {}
-    numbers: Iterable[Any] = (found.get("delta"), *(found.get("ci95") or (None, None)))
+    metric = (metrics or {}).get("faithfulness") or {}
+    numbers: Iterable[Any] = (metric.get("delta"), *(metric.get("ci95") or (None, None)))
     delta, low, high = numbers
     if delta is None or low is None or high is None:
         return None

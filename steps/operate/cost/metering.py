@@ -64,19 +64,23 @@ def quantity(text: str | float) -> float:
     Raises:
         DataError: it is none.
     """
-    said = str(text)
-    unit = said.lstrip("0123456789.")
+    text = str(text)
+    unit = text.lstrip("0123456789.")
     try:
-        return float(said.removesuffix(unit)) * _UNITS[unit]
+        return float(text.removesuffix(unit)) * _UNITS[unit]
     except (KeyError, ValueError):
-        raise DataError(f"{said!r} is no Kubernetes quantity, as in 250m or 8Gi") from None
+        raise DataError(f"{text!r} is no Kubernetes quantity, as in 250m or 8Gi") from None
 
 
 def requests_of(template: Mapping[str, Any], elsewhere: float = 0) -> tuple[float, float, float]:
     """Cores, GiB and GPUs that a template's container asks for, or the GPUs that work elsewhere for it."""
-    asked = {**((template.get("container") or {}).get("resources") or {}).get("limits", {})}
-    asked |= ((template.get("container") or {}).get("resources") or {}).get("requests", {})
-    return quantity(asked.get("cpu", "100m")), quantity(asked.get("memory", "100Mi")) / 2**30, elsewhere or quantity(asked.get(GPU, 0))
+    resources = {**((template.get("container") or {}).get("resources") or {}).get("limits", {})}
+    resources |= ((template.get("container") or {}).get("resources") or {}).get("requests", {})
+    return (
+        quantity(resources.get("cpu", "100m")),
+        quantity(resources.get("memory", "100Mi")) / 2**30,
+        elsewhere or quantity(resources.get(GPU, 0)),
+    )
 
 
 def gpus_elsewhere(template: Mapping[str, Any], node: Mapping[str, Any]) -> float:
@@ -103,15 +107,15 @@ def meter_workflow(workflow: Mapping[str, Any], cost: CostConfig) -> tuple[PodUs
         DataError: it is no Workflow, or its nodes lie in the controller's database.
     """
     templates = {item["name"]: item for item in _templates(workflow)}
-    found = []
+    pods = []
     for identity, node in sorted(nodes_of(workflow).items()):
         step = node.get("templateName") or (node.get("templateRef") or {}).get("template") or node.get("displayName", "")
         if node.get("type") == "Pod" and node.get("finishedAt") and step != METERING_STEP:
             template = templates.get(step, {})
             elsewhere = gpus_elsewhere(template, node)
             stage = "train" if elsewhere else step
-            found.append(_pod(identity, stage, node, requests_of(template, elsewhere), cost, counted=not elsewhere))
-    return tuple(found)
+            pods.append(_pod(identity, stage, node, requests_of(template, elsewhere), cost, counted=not elsewhere))
+    return tuple(pods)
 
 
 def nodes_of(workflow: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -139,9 +143,9 @@ def _templates(workflow: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _pod(
-    identity: str, step: str, node: Mapping[str, Any], asked: tuple[float, float, float], cost: CostConfig, *, counted: bool
+    identity: str, step: str, node: Mapping[str, Any], requests: tuple[float, float, float], cost: CostConfig, *, counted: bool
 ) -> PodUse:
-    cores, gib, gpus = asked
+    cores, gib, gpus = requests
     used = (node.get("resourcesDuration") or {}) if counted else {}
     core_s, gib_s, gpu_s = float(used.get("cpu", 0)), used.get("memory", 0) * ARGO_MEMORY_GIB, float(used.get(GPU, 0))
     metered = bool(core_s or gib_s or gpu_s)
@@ -174,7 +178,7 @@ def meter_local(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float], 
 
     `train` pays GPUs where the configuration gives it some.
     """
-    found = []
+    pods = []
     for stage, wall_s in seconds.items():
         gpus = cost.train_gpus if stage == "train" else 0
         core_s = max(wall_s, cpu_seconds.get(stage, 0.0))
@@ -183,7 +187,7 @@ def meter_local(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float], 
             if gpus
             else pod_hour_usd(cost, stage, cores=core_s, gib=0, gpus=0)
         )
-        found.append(
+        pods.append(
             PodUse(id=stage, stage=stage, seconds=wall_s, cpu_core_s=core_s, memory_gib_s=0.0, gpu_s=wall_s * gpus, usd=usd / HOUR_S)
         )
-    return tuple(found)
+    return tuple(pods)

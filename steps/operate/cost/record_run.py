@@ -1,4 +1,4 @@
-"""Meter what a run has used at its end and put it on record, with what it gained."""
+"""Record of what a run has used and gained, metered at its end."""
 
 from __future__ import annotations
 

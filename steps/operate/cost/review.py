@@ -140,26 +140,26 @@ def returns(now: Sequence[RunCost], before: Sequence[RunCost], taken_back: froze
     (rate, error), (rate_before, error_before) = rates
     delta, width = rate - rate_before, Z * math.hypot(error, error_before)
     low, high = 1000 * (delta - width), 1000 * (delta + width)
-    said = f"{1000 * delta:+.4f} faithfulness per 1,000 USD against the quarter before (95 % {low:+.4f} to {high:+.4f})"
+    difference = f"{1000 * delta:+.4f} faithfulness per 1,000 USD against the quarter before (95 % {low:+.4f} to {high:+.4f})"
     if delta + width < 0:
-        return f"returns diminish: {said}"
+        return f"returns diminish: {difference}"
     if delta - width > 0:
-        return f"returns grow: {said}"
-    return f"no change of returns can be told: {said}"
+        return f"returns grow: {difference}"
+    return f"no change of returns can be told: {difference}"
 
 
-def as_markdown(found: Review) -> str:
+def as_markdown(review: Review) -> str:
     """The review as one page."""
-    limit = found.total.monthly_usd_limit
+    limit = review.total.monthly_usd_limit
     lines = [
-        f"# Cost review {found.quarter}",
+        f"# Cost review {review.quarter}",
         "",
         "| month | runs | $ | uncounted, at most $ | GPU hours | of budget | left $ |",
         "|" + " --- |" * 7,
     ]
-    for index, month in enumerate(found.months):
+    for index, month in enumerate(review.months):
         share = "" if month.budget_ratio is None else f"{100 * month.budget_ratio:.1f} %"
-        left = "" if found.left_usd is None else f"{found.left_usd[index]:.2f}"
+        left = "" if review.left_usd is None else f"{review.left_usd[index]:.2f}"
         numbers = f"{month.usd:.2f} | {month.uncounted_usd_at_most:.2f} | {month.gpu_hours_at_most:.2f}"
         lines.append(f"| {month.of} | {month.runs} | {numbers} | {share} | {left} |")
     lines += [
@@ -169,15 +169,15 @@ def as_markdown(found: Review) -> str:
         "| stage | pods | hours | GPU hours | $ |",
         "|" + " --- |" * 5,
     ]
-    for row in found.total.stages:
+    for row in review.total.stages:
         lines.append(f"| {row.stage} | {row.pods} | {row.hours:.2f} | {row.gpu_hours:.2f} | {row.usd + row.uncounted_usd_at_most:.2f} |")
-    return "\n".join([*lines, "", _sentence(found.bought), "", f"{found.statement[0].upper()}{found.statement[1:]}.", ""])
+    return "\n".join([*lines, "", _sentence(review.bought), "", f"{review.statement[0].upper()}{review.statement[1:]}.", ""])
 
 
-def _sentence(found: Bought) -> str:
-    releases = f"{found.releases} release{'' if found.releases == 1 else 's'}"
-    gained = f"{releases}, faithfulness {found.gain:+.4f} (95 % {found.gain_low:+.4f} to {found.gain_high:+.4f})"
-    if found.usd_per_point is None:
+def _sentence(bought: Bought) -> str:
+    releases = f"{bought.releases} release{'' if bought.releases == 1 else 's'}"
+    gained = f"{releases}, faithfulness {bought.gain:+.4f} (95 % {bought.gain_low:+.4f} to {bought.gain_high:+.4f})"
+    if bought.usd_per_point is None:
         return f"{gained}: no gain that a price could be put on."
-    high = "no upper bound, the gain may be none" if found.usd_per_point_high is None else f"{found.usd_per_point_high:,.4g}"
-    return f"{gained}: {found.usd_per_point:,.4g} USD for +0.01 (95 % {found.usd_per_point_low:,.4g} to {high})."
+    high = "no upper bound, the gain may be none" if bought.usd_per_point_high is None else f"{bought.usd_per_point_high:,.4g}"
+    return f"{gained}: {bought.usd_per_point:,.4g} USD for +0.01 (95 % {bought.usd_per_point_low:,.4g} to {high})."

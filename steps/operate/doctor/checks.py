@@ -59,8 +59,8 @@ def sources(config: PipelineConfig) -> str:
     """Every configured source of traces can be listed."""
     if not config.ingest.sources:
         raise Skip("ingest.sources is empty: `ctp run` makes its own traces")
-    found = {source: len(list(list_source(source))) for source in config.ingest.sources}
-    return ", ".join(f"{source}: {count} files" for source, count in found.items())
+    counts = {source: len(list(list_source(source))) for source in config.ingest.sources}
+    return ", ".join(f"{source}: {count} files" for source, count in counts.items())
 
 
 def judge(name: str, settings: JudgeConfig) -> str:
@@ -93,7 +93,7 @@ def registry(config: PipelineConfig, workdir: Path) -> str:
     """The registry answers; which version is champion."""
     if not config.registry.tracking_uri and not (workdir / "mlflow" / "mlflow.db").exists():
         raise Skip("no registry in the work folder yet: the first run makes it")
-    # A person waits: what does not answer now is said now.
+    # A person waits: what does not answer at once counts as failed.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "10"
     aliases = clients.registry(config, workdir).aliases(config.model_name)
@@ -129,10 +129,10 @@ def region() -> str:
     Raises:
         ConfigError: none is set.
     """
-    found = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if not found:
+    name = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not name:
         raise ConfigError("AWS_REGION is not set: name the region of lake and buckets")
-    return found
+    return name
 
 
 def secret_files(config: PipelineConfig) -> str:

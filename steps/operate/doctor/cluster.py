@@ -78,8 +78,8 @@ def version(api: Any) -> str:
     from kubernetes import client
 
     with _answers("/version"):
-        found = client.VersionApi(api).get_code(_request_timeout=10)
-    numbers = tuple(int(re.sub(r"\D", "", str(part)) or 0) for part in (found.major, found.minor))
+        answer = client.VersionApi(api).get_code(_request_timeout=10)
+    numbers = tuple(int(re.sub(r"\D", "", str(part)) or 0) for part in (answer.major, answer.minor))
     text = ".".join(map(str, numbers))
     if not OLDEST <= numbers <= NEWEST:
         oldest, newest = (".".join(map(str, bound)) for bound in (OLDEST, NEWEST))
@@ -98,8 +98,8 @@ def component(api: Any, group: str, served: str, kinds: tuple[str, ...]) -> str:
             if error.status != 404:
                 raise
             listed = None
-    found = {resource.kind for resource in (listed.resources if listed else []) if "/" not in resource.name}
-    missing = [kind for kind in kinds if kind not in found]
+    served_kinds = {resource.kind for resource in (listed.resources if listed else []) if "/" not in resource.name}
+    missing = [kind for kind in kinds if kind not in served_kinds]
     if missing:
         raise ConfigError(f"{group}/{served} does not serve {', '.join(missing)}: install it in the version of versions.env")
     return f"{group}/{served}: {', '.join(kinds)}"

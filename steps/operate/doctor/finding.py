@@ -1,4 +1,4 @@
-"""What one check of `ctp doctor` found, and how a check becomes a finding."""
+"""Findings of `ctp doctor`: one a check, whatever the check raises."""
 
 from __future__ import annotations
 

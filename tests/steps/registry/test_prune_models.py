@@ -143,10 +143,10 @@ def test_what_is_protected(times, generations, data):
     versions = {}
     for number, time in enumerate(times, 1):
         moment = {} if time is None else {alias.PROMOTED_AT: (OLD + timedelta(days=time)).isoformat()}
-        versions[number] = Version(number=number, made=OLD, tags={"ctp.sha256": f"{number:064x}", **moment})
+        versions[number] = Version(number=number, registered_at=OLD, tags={"ctp.sha256": f"{number:064x}", **moment})
     aliases = {"champion": data.draw(st.sampled_from(sorted(versions)))}
     kept = protected(versions, aliases, generations)
     newest = sorted((n for n in versions if versions[n].served_at), key=lambda n: (versions[n].served_at, n))[-generations:]
     assert kept == set(newest) | {aliases["champion"]}
-    old = versions | {99: Version(number=99, made=OLD, tags={alias.PROMOTED_OVER: "none"})}
+    old = versions | {99: Version(number=99, registered_at=OLD, tags={alias.PROMOTED_OVER: "none"})}
     assert 99 in protected(old, aliases, generations)

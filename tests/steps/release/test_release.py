@@ -7,7 +7,7 @@ import pytest
 from steps.contract.errors import DataError
 from steps.contract.refs import ModelRef
 from steps.release.change import current_pin
-from steps.release.withdrawn import check_releasable
+from steps.release.release import check_releasable
 from steps.store import registry as clients
 from steps.store.aliases import ABORTED, ROLLED_BACK, abort, promote, taken_back
 
