@@ -1,4 +1,4 @@
-"""Online analysis of a canary: pure verdicts over counters of the same window.
+"""Analysis of a live canary: pure verdicts over counters of the same window.
 
 Measuring is elsewhere (Envoy's and the quality exporter's counters), the comparisons
 are in `steps.canary.rules`. No data is not a pass: too few requests or scores is
@@ -11,8 +11,9 @@ import math
 
 from pydantic import Field
 
-from steps.canary.rules import Rule, Scores, Side, rules_of
+from steps.canary.rules import Rule, Scores, Side, rules_of, z_quantile
 from steps.contract.config import CanaryConfig
+from steps.contract.config.blocks import CanaryMetric
 from steps.contract.refs import Frozen
 from steps.contract.spec import Phase
 
@@ -60,62 +61,58 @@ class VersionWindow(Frozen):
         )
 
 
-class Finding(Frozen):
-    """One question's answer."""
+class MetricResult(Frozen):
+    """Phase of one rule, or of all rules of one metric."""
 
-    name: str
-    phase: Phase
-    reason: str
+    name: str = Field(description="the rule or the metric")
+    phase: Phase = Field(description="Successful, Failed or Inconclusive")
+    reason: str = Field(description="what was measured and what decided it, one line")
 
 
 class OnlineVerdict(Frozen):
-    """The verdict of one analysis and the findings behind it."""
+    """The verdict of one analysis and the metrics behind it."""
 
-    phase: Phase
-    reason: str
-    findings: tuple[Finding, ...]
-    delta: float | None = None
-    ci95: tuple[float, float] | None = None
+    phase: Phase = Field(description="the worst phase of its metrics")
+    reason: str = Field(description="the metrics that decided it, one line")
+    metrics: tuple[MetricResult, ...] = Field(description="one result for each metric of `canary.questions`")
+    delta: float | None = Field(default=None, description="mean faithfulness of the canary minus stable's; None: not known")
+    ci95: tuple[float, float] | None = Field(default=None, description="its 95 % interval; None: not known")
 
 
-def judge(rule: Rule, stable: Side[float], canary: Side[float], config: CanaryConfig) -> Finding:
-    """One rule's verdict: too few samples or a value that is no finite number is Inconclusive."""
+def evaluate(rule: Rule, stable: Side[float], canary: Side[float], config: CanaryConfig) -> MetricResult:
+    """Evaluate one rule: too few samples, or a value that is no finite number, is Inconclusive."""
     fewest, needed = min(rule.samples(stable), rule.samples(canary)), rule.minimum(config)
     if not fewest >= needed:
-        return Finding(name=rule.name, phase="Inconclusive", reason=f"{fewest:.0f} of {needed} samples of each version")
+        return MetricResult(name=rule.name, phase="Inconclusive", reason=f"{fewest:.0f} of {needed} samples of each version")
     try:
         value = rule.value(stable, canary, config)
     except ZeroDivisionError:
         value = math.nan
     if not math.isfinite(value):
-        return Finding(name=rule.name, phase="Inconclusive", reason="what was measured is no finite number")
+        return MetricResult(name=rule.name, phase="Inconclusive", reason="what was measured is no finite number")
     phase: Phase = "Failed" if rule.failed(value, config) else "Successful"
-    return Finding(name=rule.name, phase=phase, reason=f"{value:+.3f}, fails {rule.fails} {rule.limit(config):g}")
+    return MetricResult(name=rule.name, phase=phase, reason=f"{value:+.3f}, fails {rule.fails} {rule.limit(config):g}")
 
 
-def worst(findings: tuple[Finding, ...]) -> Finding | None:
+def worst(results: tuple[MetricResult, ...]) -> MetricResult | None:
     """The first that failed, else the first without a verdict; None: all passed."""
-    for phase in ("Failed", "Inconclusive"):
-        for finding in findings:
-            if finding.phase == phase:
-                return finding
-    return None
+    return next((result for phase in ("Failed", "Inconclusive") for result in results if result.phase == phase), None)
 
 
-def _measured(question: str, stable: VersionWindow, canary: VersionWindow) -> str:
+def _measured(metric: str, stable: VersionWindow, canary: VersionWindow) -> str:
     """The two numbers that people compare."""
-    if question == "error_ratio":
+    if metric == "error_ratio":
         return f"canary {canary.error_ratio or 0.0:.2%}, stable {stable.error_ratio or 0.0:.2%}"
-    if question == "p99_latency":
+    if metric == "p99_latency":
         return f"canary {canary.p99_latency_ms or 0.0:.0f} ms, stable {stable.p99_latency_ms or 0.0:.0f} ms"
-    if question == "saturation":
+    if metric == "saturation":
         return f"waiting: canary {canary.waiting or 0.0:.1f}, stable {stable.waiting or 0.0:.1f}"
     pairs = {
         "faithfulness": lambda side: side.faithfulness,
         "answer_relevancy": lambda side: side.answer_relevancy,
         "user_feedback": lambda side: side.feedback,
     }
-    ours, base = pairs[question](canary.side()), pairs[question](stable.side())
+    ours, base = pairs[metric](canary.side()), pairs[metric](stable.side())
     if not (ours.count and base.count):
         return ""
     return f"canary {ours.mean():.3f}, stable {base.mean():.3f}, difference {ours.mean() - base.mean():+.3f}"
@@ -127,30 +124,29 @@ def _interval(stable: VersionWindow, canary: VersionWindow) -> tuple[float, tupl
     if ours.count < 2 or base.count < 2:
         return None
     delta, error = ours.mean() - base.mean(), math.sqrt(base.variance() + ours.variance())
-    interval = (delta - 1.96 * error, delta + 1.96 * error)
+    half = z_quantile(0.975) * error
+    interval = (delta - half, delta + half)
     return (delta, interval) if all(math.isfinite(value) for value in (delta, *interval)) else None
 
 
 def analyse(stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> OnlineVerdict:
-    """Judge a canary window against stable: every question of `config.questions`.
+    """Compare a canary window with stable: every rule of every metric in `config.questions`.
 
     One failed rule fails the canary; without a failure, one inconclusive rule leaves it
     inconclusive. Faithfulness fails when it is worse by more than the tolerance with
     95 % confidence, or by the backstop with 80 %.
     """
-    sides = stable.side(), canary.side()
-    findings = []
-    for question in config.questions:
-        answers = tuple(judge(rule, *sides, config) for rule in rules_of(question))
-        bad, numbers = worst(answers), _measured(question, stable, canary)
-        told = [numbers] * bool(numbers) + ([f"{bad.name} {bad.reason}"] if bad else [])
-        findings.append(Finding(name=question, phase=bad.phase if bad else "Successful", reason=", ".join(told)))
-    known = _interval(stable, canary)
-    delta, ci95 = known or (None, None)
-    for phase in ("Failed", "Inconclusive"):
-        open_ones = [finding for finding in findings if finding.phase == phase]
-        if open_ones:
-            reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in open_ones)
-            return OnlineVerdict(phase=phase, reason=reason, findings=tuple(findings), delta=delta, ci95=ci95)
-    reason = "; ".join(f"{finding.name}: {finding.reason}" for finding in findings[-1:])
-    return OnlineVerdict(phase="Successful", reason=reason, findings=tuple(findings), delta=delta, ci95=ci95)
+    results = tuple(_evaluate_metric(metric, stable, canary, config) for metric in config.questions)
+    delta, ci95 = _interval(stable, canary) or (None, None)
+    decisive = worst(results)
+    phase: Phase = decisive.phase if decisive else "Successful"
+    shown = [result for result in results if result.phase == phase] if decisive else results[-1:]
+    reason = "; ".join(f"{result.name}: {result.reason}" for result in shown)
+    return OnlineVerdict(phase=phase, reason=reason, metrics=results, delta=delta, ci95=ci95)
+
+
+def _evaluate_metric(metric: CanaryMetric, stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> MetricResult:
+    """The worst result among a metric's rules, with the numbers that people compare."""
+    bad = worst(tuple(evaluate(rule, stable.side(), canary.side(), config) for rule in rules_of(metric)))
+    parts = (_measured(metric, stable, canary), f"{bad.name} {bad.reason}" if bad else "")
+    return MetricResult(name=metric, phase=bad.phase if bad else "Successful", reason=", ".join(part for part in parts if part))

@@ -1,7 +1,7 @@
-"""The questions of `steps.canary.rules` as Prometheus and Argo Rollouts read them.
+"""Canary rules as Prometheus and Argo Rollouts read them.
 
 Every query returns one number or nothing: nothing when one side has too few samples,
-so a canary nobody asks, a missing exporter and a series of NaN all end as no verdict.
+so a canary without traffic, a missing exporter and a series of NaN all end as no verdict.
 
 Series and labels are the ones that the exporters write themselves, so that they do not
 depend on how Prometheus is told to scrape; only saturation needs the pod's template

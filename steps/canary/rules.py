@@ -1,4 +1,4 @@
-"""What a canary is asked, once for both worlds: numbers in this process and PromQL on a cluster.
+"""Rules of a canary, once for both worlds: numbers in this process and PromQL on a cluster.
 
 A formula is a function of the two sides' terms. Given floats it returns the measured
 value; given `Query` terms the same function returns the PromQL that measures it
@@ -11,13 +11,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from statistics import NormalDist
 from typing import Generic, Literal, Protocol, TypeVar
 
-from steps.contract.config.blocks import CanaryConfig, CanaryQuestion
+from steps.contract.config.blocks import CanaryConfig, CanaryMetric
 
-# One-sided 95 % and 80 % quantiles of the normal distribution.
-Z_95 = 1.6449
-Z_80 = 0.8416
+
+def z_quantile(probability: float) -> float:
+    """Quantile of the normal distribution, to 4 decimals so that PromQL stays readable."""
+    return round(NormalDist().inv_cdf(probability), 4)
+
+
+# One-sided 95 % and 80 %.
+Z_95, Z_80 = z_quantile(0.95), z_quantile(0.80)
 
 
 @dataclass(frozen=True)
@@ -233,8 +239,8 @@ class Rule:
     """One comparison of the canary with stable.
 
     Attributes:
-        name: unique; also the name of the metric on a cluster.
-        question: what it is part of.
+        name: unique; also the name of the Rollouts metric on a cluster.
+        metric: what it is a rule of; a key of `canary.questions`.
         value: what is measured.
         fails: the canary fails when `value fails limit` holds.
         limit: the threshold.
@@ -246,7 +252,7 @@ class Rule:
     """
 
     name: str
-    question: CanaryQuestion
+    metric: CanaryMetric
     value: Formula
     fails: Literal[">", "<", "<="]
     limit: Callable[[CanaryConfig], float]
@@ -298,6 +304,6 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
-def rules_of(question: CanaryQuestion) -> tuple[Rule, ...]:
-    """The rules of one question."""
-    return tuple(rule for rule in RULES if rule.question == question)
+def rules_of(metric: CanaryMetric) -> tuple[Rule, ...]:
+    """The rules of one metric."""
+    return tuple(rule for rule in RULES if rule.metric == metric)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from steps.canary.evaluation import VersionWindow, analyse, judge
+from steps.canary.evaluation import VersionWindow, analyse, evaluate
 from steps.canary.promql import Source, background_metric, conditions, query
 from steps.canary.rules import RULES
 from steps.contract.config.blocks import CanaryConfig
@@ -103,7 +103,7 @@ def test_both_worlds_come_to_the_same_verdict(held, drawn, rule):
     seen: dict[str, int] = {}
     for stable, canary in pairwise(drawn):
         result = held.values(query(rule, ONE_WINDOW, stable.source, canary.source))
-        ours = judge(rule, stable.window.side(), canary.window.side(), ONE_WINDOW).phase
+        ours = evaluate(rule, stable.window.side(), canary.window.side(), ONE_WINDOW).phase
         if result and abs(result[0] - rule.limit(ONE_WINDOW)) < 1e-4:
             continue
         assert phase_of(metric, result) == ours, f"{stable.window} {canary.window} {result}"

@@ -183,7 +183,7 @@ class GateConfig(Frozen):
         return max(self.samples_per_prompt, self.latency_samples_per_prompt)
 
 
-CanaryQuestion = Literal["error_ratio", "p99_latency", "faithfulness", "answer_relevancy", "user_feedback", "saturation"]
+CanaryMetric = Literal["error_ratio", "p99_latency", "faithfulness", "answer_relevancy", "user_feedback", "saturation"]
 
 
 class CanaryConfig(Frozen):
@@ -198,7 +198,7 @@ class CanaryConfig(Frozen):
         default=(86400, 604800),
         description="a cluster stays at each weight below 100 for at least this long; the embedded canary goes on with its verdict",
     )
-    questions: tuple[CanaryQuestion, ...] = Field(
+    questions: tuple[CanaryMetric, ...] = Field(
         default=("error_ratio", "p99_latency", "faithfulness"), min_length=1, description="what is asked; each must be answered"
     )
     window_s: float = Field(default=300, gt=0, description="a cluster compares errors and saturation over this window")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.canary.evaluation import VersionWindow, judge
+from steps.canary.evaluation import VersionWindow, evaluate
 from steps.canary.rules import RULES, Query, at_least, number, root, rules_of
 from steps.contract.config import load_config
 from steps.contract.config.blocks import CanaryConfig
@@ -37,14 +37,14 @@ def test_numbers_have_no_exponent(value, text):
     assert number(value) == text and float(number(value)) == value
 
 
-def test_every_question_has_rules_and_every_rule_a_name():
+def test_every_metric_has_rules_and_every_rule_a_name():
     import typing
 
-    from steps.contract.config.blocks import CanaryQuestion
+    from steps.contract.config.blocks import CanaryMetric
 
-    assert {rule.question for rule in RULES} == set(typing.get_args(CanaryQuestion))
+    assert {rule.metric for rule in RULES} == set(typing.get_args(CanaryMetric))
     assert len(BY_NAME) == len(RULES)
-    assert all(rules_of(question) for question in typing.get_args(CanaryQuestion))
+    assert all(rules_of(metric) for metric in typing.get_args(CanaryMetric))
 
 
 def binary(count: int, good: float, **changes: float) -> VersionWindow:
@@ -54,7 +54,7 @@ def binary(count: int, good: float, **changes: float) -> VersionWindow:
 
 
 def phase(name: str, stable: VersionWindow, canary: VersionWindow, config: CanaryConfig) -> str:
-    return judge(BY_NAME[name], stable.side(), canary.side(), config).phase
+    return evaluate(BY_NAME[name], stable.side(), canary.side(), config).phase
 
 
 def smallest_failing(name: str, config: CanaryConfig, make: object, count: int) -> int:
