@@ -110,7 +110,7 @@ e2e: $(VENV)/.dev ## Drive the cluster of KUBECONFIG with the image CTP_E2E_IMAG
 	@: $${KUBECONFIG:?name a cluster} $${CTP_E2E_IMAGE:?name the image on its node}
 	$(BIN)/python -m pytest -q tests/e2e $(ARGS)
 
-game-day: $(VENV)/.dev ## Release a bad version to the cluster of KUBECONFIG and time its way back (docs/runbooks/game-day.md)
+game-day: $(VENV)/.dev ## Release a bad version to the cluster of KUBECONFIG and time its rollback (docs/runbooks/game-day.md)
 	@: $${KUBECONFIG:?name a cluster}
 	$(BIN)/ctp game-day $(ARGS)
 

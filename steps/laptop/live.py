@@ -157,7 +157,7 @@ def run_live_canary(loop: Loop, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         The canary's result with `user_errors`: well-formed requests that failed; `rollout` and `restored`: the Rollout
-        object at its end and after its way back.
+        object at its end and after the revert.
     """
     services, world = loop.services, the_world(loop.workdir)
     candidate, champion = (ModelRef.model_validate(inputs[name]) for name in ("candidate", "champion"))

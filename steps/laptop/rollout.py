@@ -33,7 +33,7 @@ def ended_rollout(canary: Mapping[str, Any], candidate: ModelRef, champion: Mode
 
 
 def restored_rollout(canary: Mapping[str, Any], candidate: ModelRef, champion: ModelRef) -> dict[str, Any]:
-    """The Rollout after the pin's way back was applied: the version that serves is healthy."""
+    """The Rollout after the reverted pin was applied: the version that serves is healthy."""
     serving = candidate if canary["outcome"] == "promoted" else champion
     weights = {"canary": {"weight": 0}, "stable": {"weight": 100}}
     status = {"phase": "Healthy", "currentPodHash": _pod_hash(serving), "stableRS": _pod_hash(serving), "canary": {"weights": weights}}

@@ -224,7 +224,7 @@ class RegistryRecord(Frozen):
 
 
 class ReleaseMoment(Frozen):
-    """One moment of a way back; `after_s` counts from the breach."""
+    """One event of a rollback; `after_s` counts from the breach."""
 
     name: Text
     at: AwareDatetime

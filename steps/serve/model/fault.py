@@ -1,4 +1,4 @@
-"""Faults on purpose, for game days and for tests of the way back: a model server that is slow, that fails, or that answers wrongly.
+"""Faults on purpose, for game days and for tests of the rollback: a model server that is slow, that fails, or that answers wrongly.
 
 Off unless asked for, told in the log at the start and in every `GET /health`.
 """
