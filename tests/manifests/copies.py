@@ -39,11 +39,13 @@ def rendered(root: Path, environment: str) -> tuple[Item, ...]:
     """
     from workflows.environment import RENDERINGS, load_environment
     from workflows.generate import derived
-    from workflows.generate.render import render, write
+    from workflows.generate.files import write
+    from workflows.generate.render import folder_of, render
 
     env = load_environment(environment, root)
     # The other environments of its rendering keep their values: what is asked about is this one alone.
-    write(next(rendering for rendering, names in RENDERINGS.items() if environment in names), render(env), root)
-    derived.write(environment, derived.derived_text(env.pipeline), root)
+    folder = folder_of(next(rendering for rendering, names in RENDERINGS.items() if environment in names))
+    texts = {f"{folder}/{name}": text for name, text in render(env).items()}
+    write(texts | {derived.derived_path(environment): derived.derived_text(env.pipeline)}, [folder], root)
     name = env.pipeline.model_name
     return tree(environment, root, merged(PIN, {"model": {"name": name}, "agent": {"model_name": name}}))

@@ -14,6 +14,7 @@ from helm_python import HelmError, lint
 from steps.contract.config import load_config
 from workflows.environment import load_environment
 from workflows.generate import dashboards
+from workflows.generate.files import find_stale
 
 from . import crds
 from .rendered import PIN, ROOT, environment_files, merged, read_values, render
@@ -213,8 +214,8 @@ def test_late_is_later_than_the_schedule(environment):
 
 
 def test_what_is_committed_is_what_the_code_makes():
-    assert dashboards.stale(ROOT) == [], "run `make render`"
-    assert {name.removesuffix(".json") for name in dashboards.texts()} == NAMES
+    assert find_stale(dashboards.texts(), [dashboards.FOLDER], ROOT) == [], "run `make render`"
+    assert set(dashboards.texts()) == {f"{dashboards.FOLDER}/{name}.json" for name in NAMES}
 
 
 def test_dashboards_reach_grafana(environment):

@@ -79,9 +79,3 @@ def generated(environment: str, root: Path) -> dict[str, str]:
     if environment not in ENVIRONMENTS:
         return {}
     return {f"{folder_of(environment)}/{name}": text for name, text in files(load_account(environment, root)).items()}
-
-
-def present(environment: str, root: Path) -> list[str]:
-    """Files that are in the folder."""
-    folder = root / folder_of(environment)
-    return sorted(path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file())
