@@ -12,21 +12,36 @@ from steps.contract.errors import AccessError, ConfigError, DataError, PipelineE
 
 # What a calling git hook or a developer's shell sets would redirect every command to another repository.
 _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX")
-# Git gives a text and nothing else. These are fixed sentences of git, libcurl and OpenSSH in the C locale, matched as
-# whole shapes on lines without their quoted parts, so that no duration, port, host, hash or path decides anything.
-_HTTP_STATUS = re.compile(r"(?:The requested URL returned error: |\bHTTP )(?P<status>\d{3})\b")
-_TRANSIENT = re.compile(
-    r"Could not resolve host|Failed to connect to|Connection (?:refused|reset|timed out|closed)|Couldn't connect to server"
-    r"|Network is unreachable|Operation timed out|timed out after|early EOF|[Tt]he remote end hung up|Empty reply from server"
-    r"|No space left on device|index\.lock|[Cc]annot lock ref|Recv failure|Send failure|RPC failed"
+# Git answers with an exit code (128 for nearly everything) and text. What tells one failure from another are the fixed
+# sentences of git, libcurl and OpenSSH in the C locale, so whole lines are matched: a word or a number alone also stands
+# in host names, paths, hashes, durations and in what a server's hook prints. The first row that fits a line counts.
+_HTTP_STATUS = re.compile(
+    r"(?:fatal: unable to access '.*': |error: RPC failed; HTTP \d{3} curl 22 )"
+    r"(?:The requested URL returned error: (?P<status>\d{3})(?: .*)?"
+    r"|Received HTTP code (?P<old_proxy>\d{3}) from proxy after CONNECT|CONNECT tunnel failed, response (?P<proxy>\d{3}))"
 )
-_ACCESS = re.compile(
-    r"Authentication failed for|Permission denied(?: \(|,|$)|Host key verification failed|could not read (?:Username|Password) for"
-    r"|HTTP Basic: Access denied|access denied or repository not exported"
+_SENTENCES: tuple[tuple[type[PipelineError], re.Pattern[str]], ...] = (
+    (TransientError, re.compile(r"fatal: unable to (?:access '.*': .*|connect to .*|look up .*)")),
+    (TransientError, re.compile(r"ssh: (?:connect to host \S+ port \d+: .*|Could not resolve hostname .*)")),
+    (TransientError, re.compile(r"(?:kex_exchange_identification|banner exchange|client_loop|ssh_dispatch_run_fatal): .*")),
+    (TransientError, re.compile(r"Connection (?:closed|reset|timed out)(?: by)? .*|Connection to \S+ closed by remote host\.")),
+    (TransientError, re.compile(r"error: RPC failed; curl \d+ .*|fatal: (?:early EOF|fetch-pack: .*disconnect.*)")),
+    (TransientError, re.compile(r"(?:remote: )?(?:fatal|error): .*: No space left on device")),
+    (TransientError, re.compile(r"(?:remote: )?(?:fatal|error): (?:cannot lock ref '.*': .*|Unable to create '.*\.lock': File exists\.)")),
+    (TransientError, re.compile(r"! \[remote rejected\] \S+ -> \S+ \((?:failed to update ref|cannot lock ref .*|failed to lock)\)")),
+    (AccessError, re.compile(r"fatal: (?:Authentication failed for '.*'|could not read (?:Username|Password) for '.*': .*)")),
+    (AccessError, re.compile(r"(?:\S+: )?Permission denied(?: \([a-z0-9,-]+\)\.|, please try again\.)|Host key verification failed\.")),
+    (AccessError, re.compile(r"(?:remote: )?(?:fatal|error): (?:.*: Permission denied|insufficient permission for adding an object .*)")),
+    (AccessError, re.compile(r"fatal: remote error: access denied or repository not exported: .*")),
+    (ConfigError, re.compile(r"fatal: (?:repository '.*' (?:not found|does not exist)|'.*' does not appear to be a git repository)/?")),
+    (ConfigError, re.compile(r"fatal: couldn't find remote ref .*|(?:fatal: remote error|ERROR): Repository not found\.")),
+    (ConfigError, re.compile(r"(?:fatal|error): .*: No such file or directory")),
+    (TransientError, re.compile(r"fatal: [Tt]he remote end hung up (?:unexpectedly|upon initial contact)")),  # Also follows the others.
 )
-_MISSING = re.compile(
-    r"does not appear to be a git repository|[Rr]epository .*not found|couldn't find remote ref|does not exist|No such file or directory"
-)
+_REMEDY = {
+    AccessError: ": give this step a credential that may use the repository",
+    ConfigError: ": check release.repository and release.branch",
+}
 
 
 def redact(text: str) -> str:
@@ -67,22 +82,35 @@ def run_git(
 
 
 def typed_error(command: str, stderr: str) -> PipelineError:
-    """The typed error of a failed command, from the fixed sentences that git prints."""
+    """The typed error of git's lines, with the one that decides and up to two more that say why."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", " ! ", "! "))] or lines
-    line = redact(f"git {command}: {' | '.join(telling[:3]) or 'failed without a message'}")
-    if "No user exists for uid" in stderr:
+    kind, cause = _decide(lines)
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "! ")) and line != cause] or lines
+    reasons = list(dict.fromkeys([cause, *telling] if cause else telling))[:3]
+    message = redact(f"git {command}: {' | '.join(reasons) or 'failed without a message'}")
+    if any(re.fullmatch(r"No user exists for uid \d+", line) for line in lines):
         return ConfigError(
-            f"{line}: ssh refuses a user id without a name: run as the image's own 65532, or use https and release.token_file"
+            f"{message}: ssh refuses a user id without a name: run as the image's own 65532, or use https and release.token_file"
         )
-    text = "\n".join(re.sub(r"'[^']*'|\"[^\"]*\"", "", part) for part in lines)
-    status = int(match["status"]) if (match := _HTTP_STATUS.search(text)) else 0
-    if status in (401, 403):
-        return AccessError(f"{line}: give this step a credential that may use the repository")
-    if status == 429 or status >= 500 or (not status and _TRANSIENT.search(text) and not _ACCESS.search(text)):
-        return TransientError(line)
-    if _ACCESS.search(text):
-        return AccessError(f"{line}: give this step a credential that may use the repository")
-    if status == 404 or _MISSING.search(text):
-        return ConfigError(f"{line}: check release.repository and release.branch")
-    return TransientError(line) if "unable to access" in text else DataError(line)
+    return kind(message + _REMEDY.get(kind, ""))
+
+
+def _decide(lines: Sequence[str]) -> tuple[type[PipelineError], str]:
+    """The type that git's lines mean and the line that says so; DataError and "" where none is a known sentence."""
+    for line in lines:
+        if answer := _HTTP_STATUS.fullmatch(line):
+            return _of_status(int(answer["status"] or answer["old_proxy"] or answer["proxy"])), line
+    for kind, sentence in _SENTENCES:
+        for line in lines:
+            if sentence.fullmatch(line):
+                return kind, line
+    return DataError, ""
+
+
+def _of_status(status: int) -> type[PipelineError]:
+    """The type that an HTTP status means."""
+    if status in (401, 403, 407):
+        return AccessError
+    if status in (404, 410):
+        return ConfigError
+    return TransientError if status in (408, 429) or status >= 500 else DataError
