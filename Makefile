@@ -50,6 +50,10 @@ $(VENV)/.prometheus: | $(BIN)/python
 test: $(VENV)/.dev $(VENV)/.prometheus ## Run every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
+# Half as much processor time again as `make test`: a nightly job of CI.
+coverage: $(VENV)/.dev $(VENV)/.prometheus ## Run every test and hold the floor of coverage
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+
 # One tool a line, the quick ones first. All of them work without network.
 lint: $(VENV)/.dev ## Style, floors, types, and the files that GitHub and Renovate read
 	$(BIN)/ruff check .
@@ -129,4 +133,4 @@ kind-down: $(VENV)/.dev ## Delete the kind cluster
 clean: ## Remove the virtual environment and the work folder
 	rm -rf $(VENV) $(WORKDIR)
 
-.PHONY: help install demo test lint format render drift check bench images image-digests image-kind image-nemo-rl e2e game-day kind-up kind-approve kind-sync kind-down clean
+.PHONY: help install demo test coverage lint format render drift check bench images image-digests image-kind image-nemo-rl e2e game-day kind-up kind-approve kind-sync kind-down clean
