@@ -12,23 +12,23 @@ import ray
 import torch
 from nemo_rl.environments.interfaces import EnvironmentInterface, EnvironmentReturn
 
-from steps.train.nemo.judging import Judging
+from steps.train.nemo.reward_client import RewardClient
 
 
 class JudgeEnvironment(EnvironmentInterface):  # type: ignore[misc]
     """Rewards answers with the judge that labels production traces.
 
     Args:
-        cfg: arguments of `Judging`.
+        cfg: arguments of `RewardClient`.
     """
 
     def __init__(self, cfg: dict[str, Any]) -> None:
-        self._judging = Judging(**cfg)
+        self._rewards = RewardClient(**cfg)
 
     async def step(self, message_log_batch: list[list[dict[str, Any]]], metadata: list[dict[str, Any]]) -> Any:
         """Reward the last message of each conversation."""
         answers = [log[-1]["content"] for log in message_log_batch]
-        rewards = await self._judging.rewards(metadata, answers)
+        rewards = await self._rewards.rewards(metadata, answers)
         count = len(rewards)
         return EnvironmentReturn(
             # Tokenized and appended: nothing may be said.
@@ -42,7 +42,7 @@ class JudgeEnvironment(EnvironmentInterface):  # type: ignore[misc]
 
     async def shutdown(self) -> None:
         """End the child process."""
-        await self._judging.close()
+        await self._rewards.close()
 
     def global_post_process_and_metrics(self, batch: Any) -> tuple[Any, dict[str, Any]]:
         """Required by the interface; NeMo-RL's GRPO does not call it."""

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from steps.train.nemo.progress import STARTED, steps_reached
+from steps.train.nemo.prompt_processor import prompt_processor
 
 NEMO = Path("/opt/nemo-rl")
 ACTOR = "steps.train.nemo.actor.JudgeActor"
-# As in `steps.train.nemo.document`, which needs more than the standard library.
+# As in `steps.train.nemo.master_config`, which needs more than the standard library.
 ENVIRONMENT, PROCESSOR = "ctp_judge", "ctp_prompt"
 EXIT_USAGE, EXIT_SHORT = 64, 75
 
@@ -30,8 +31,6 @@ def register() -> None:
     from nemo_rl.distributed.ray_actor_environment_registry import ACTOR_ENVIRONMENT_REGISTRY
     from nemo_rl.distributed.virtual_cluster import PY_EXECUTABLES
     from nemo_rl.environments.utils import register_env
-
-    from steps.train.nemo.processor import prompt_processor
 
     # Without this line NeMo-RL refuses the class that the next one registers.
     ACTOR_ENVIRONMENT_REGISTRY[ACTOR] = PY_EXECUTABLES.SYSTEM

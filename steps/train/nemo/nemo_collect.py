@@ -14,7 +14,7 @@ from steps.contract.files import read_json, sha256_tree, whole_folder, write_jso
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
 from steps.train.nemo.nemo_prepare import candidate, inputs_of
-from steps.train.nemo.places import Places
+from steps.train.nemo.paths import TrainingPaths
 from steps.train.nemo.progress import STARTED, Checkpoint, checkpoints
 from steps.train.nemo.weights import check_whole
 from steps.train.train import Result
@@ -43,15 +43,15 @@ def run(params: Params, ctx: StepContext) -> Result:
     if params.approved_digest and params.approved_digest.removeprefix("sha256:") != params.dataset.sha256:
         raise DataError(f"dataset {params.dataset.sha256[:12]} is not the approved {params.approved_digest[:19]}: approve it, then train")
     target, record = candidate(ctx, params.key)
-    places = Places(ctx.workdir.absolute(), params.key, params.dataset.sha256)
+    paths = TrainingPaths(ctx.workdir.absolute(), params.key, params.dataset.sha256)
     reused = target.is_dir() and record.is_file()
     if not reused:
-        _collect(params, places, target, record)
+        _collect(params, paths, target, record)
     made = read_json(record)
     _same_inputs(params, made.pop("inputs", None))
     # Rows with texts, and optimizer states of many gigabytes.
-    shutil.rmtree(places.data, ignore_errors=True)
-    shutil.rmtree(places.folder, ignore_errors=True)
+    shutil.rmtree(paths.data, ignore_errors=True)
+    shutil.rmtree(paths.folder, ignore_errors=True)
     model = ArtifactRef(uri=target.resolve().as_uri(), sha256=sha256_tree(target))
     return Result(model=model, method=params.method, reused=reused, **made)
 
@@ -61,13 +61,13 @@ def _same_inputs(params: Params, inputs: Any) -> None:
         raise DataError(f"key {params.key}: it names a training of another dataset, base or method: give the key of nemo-prepare")
 
 
-def _collect(params: Params, places: Places, target: Path, record: Path) -> None:
+def _collect(params: Params, paths: TrainingPaths, target: Path, record: Path) -> None:
     """Verify the checkpoint and copy its model."""
-    if not places.target.is_file():
-        raise DataError(f"{places.target}: no such training: run nemo-prepare first")
-    wanted = read_json(places.target)
+    if not paths.target.is_file():
+        raise DataError(f"{paths.target}: no such training: run nemo-prepare first")
+    wanted = read_json(paths.target)
     _same_inputs(params, wanted["inputs"])
-    found = checkpoints(places.checkpoints)
+    found = checkpoints(paths.checkpoints)
     reached = found[-1].step if found else 0
     if reached < wanted["steps"]:
         raise DataError(
@@ -86,7 +86,7 @@ def _collect(params: Params, places: Places, target: Path, record: Path) -> None
             raise DataError(f"{chosen.folder / TOKENIZER}: the checkpoint holds no tokenizer: save it again")
     name = "validation_loss" if metric.endswith("loss") else "validation_reward"
     curves = [{"step": float(item.step), name: value} for item in found if (value := item.metric(metric)) is not None]
-    made = {"steps": reached, "seconds": _seconds(places, found[-1]), "curves": curves}
+    made = {"steps": reached, "seconds": _seconds(paths, found[-1]), "curves": curves}
     write_json(record, made | {"skipped_too_long": wanted["skipped_too_long"], "inputs": wanted["inputs"]})
 
 
@@ -114,9 +114,9 @@ def _link_or_copy(source: str, target: str) -> Any:
     return target
 
 
-def _seconds(places: Places, newest: Checkpoint) -> float:
+def _seconds(paths: TrainingPaths, newest: Checkpoint) -> float:
     """Wall time from the first attempt's start to the last checkpoint; waiting for nodes between attempts counts."""
-    path = places.folder / STARTED
+    path = paths.folder / STARTED
     if not path.is_file():
         return 0.0
     ended = (newest.folder / "training_info.json").stat().st_mtime

@@ -14,9 +14,9 @@ from steps.contract.files import canonical_json, sha256_text, write_atomic, writ
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
 from steps.train.dataset import fit_rows, read_rows
-from steps.train.nemo.document import METRIC, document
-from steps.train.nemo.places import Places
-from steps.train.nemo.rows import as_lines, hold_out
+from steps.train.nemo.data_files import as_lines, hold_out
+from steps.train.nemo.master_config import METRIC, build_master_config
+from steps.train.nemo.paths import TrainingPaths
 from steps.train.train import Params, checked_inputs
 from steps.train.trainers import load_tokenizer, quiet
 
@@ -86,10 +86,10 @@ def run(params: Params, ctx: StepContext) -> Result:
     if params.method == "grpo" and not ctx.config.reward_judge.base_url:
         raise ConfigError("reward_judge.base_url is empty: GRPO asks it for every sampled answer")
     dataset, base = checked_inputs(params.dataset, params.base, params.approved_digest)
-    places = Places(ctx.workdir.absolute(), nemo_key(params, ctx), params.dataset.sha256)
-    target, record = candidate(ctx, places.key)
+    paths = TrainingPaths(ctx.workdir.absolute(), nemo_key(params, ctx), params.dataset.sha256)
+    target, record = candidate(ctx, paths.key)
     data = _fitted(dataset, base, params.method, nemo)
-    made = _write(params, ctx, places, base, data)
+    made = _write(params, ctx, paths, base, data)
     return made.model_copy(update={"needed": "no" if target.is_dir() and record.is_file() else "yes"})
 
 
@@ -104,7 +104,7 @@ def _fitted(dataset: Path, base: Path, method: Literal["dpo", "grpo"], nemo: Nem
         return fit_rows(rows, tokenizer, room, nemo.grpo.max_answer_tokens, enable_thinking=nemo.enable_thinking)
 
 
-def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: TrainRows) -> Result:
+def _write(params: Params, ctx: StepContext, paths: TrainingPaths, base: Path, data: TrainRows) -> Result:
     """Data files, target and, last, the configuration that names them."""
     nemo, method = ctx.config.train.nemo, params.method
     train, validation = hold_out(data.rows, nemo.validation_ratio, nemo.max_validation_rows)
@@ -115,10 +115,10 @@ def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: T
             f"{len(train)} rows do not fill one batch of {needed}, and NeMo-RL would train nothing: "
             "collect more traces, or make train.nemo's batch smaller"
         )
-    write_atomic(places.data / "train.jsonl", as_lines(train, method))
-    write_atomic(places.data / "validation.jsonl", as_lines(validation, method))
+    write_atomic(paths.data / "train.jsonl", as_lines(train, method))
+    write_atomic(paths.data / "validation.jsonl", as_lines(validation, method))
     made = Result(
-        key=places.key,
+        key=paths.key,
         needed="yes",
         nodes=nemo.nodes,
         gpus_per_node=nemo.gpus_per_node,
@@ -134,7 +134,7 @@ def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: T
         "metric": _metric(method),
         "pick": nemo.pick,
     }
-    write_json(places.target, wanted | {"inputs": inputs_of(params.dataset, params.base, method)})
+    write_json(paths.target, wanted | {"inputs": inputs_of(params.dataset, params.base, method)})
     judge = {
         "python": SCORER_PYTHON,
         "config": SCORER_CONFIG,
@@ -142,8 +142,8 @@ def _write(params: Params, ctx: StepContext, places: Places, base: Path, data: T
         "timeout_s": nemo.reward_timeout_s,
         "max_unscored_ratio": nemo.max_unscored_ratio,
     }
-    text = document(nemo, method, places, base.absolute(), (len(train), len(validation)), ctx.config.train.seed, judge)
-    write_atomic(places.config, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
+    text = build_master_config(nemo, method, paths, base.absolute(), (len(train), len(validation)), ctx.config.train.seed, judge)
+    write_atomic(paths.config, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
     return made
 
 

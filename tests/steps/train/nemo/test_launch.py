@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steps.train.nemo import document, launch
+from steps.train.nemo import launch, master_config
 from steps.train.nemo.nemo_prepare import SCORER_CONFIG, run
-from steps.train.nemo.places import Places
-from steps.train.nemo.processor import prompt_processor
+from steps.train.nemo.paths import TrainingPaths
+from steps.train.nemo.prompt_processor import prompt_processor
 
 ROOT = Path(__file__).parents[4]
 # What NeMo-RL does as seen from outside: reads a configuration, leaves checkpoints, ends well in any case.
@@ -29,7 +29,7 @@ at.mkdir(parents=True, exist_ok=True)
 
 def launched(nemo, tmp_path, step):
     made = run(nemo.params(), nemo.ctx(tmp_path))
-    where = Places(tmp_path, made.key, nemo.params().dataset.sha256)
+    where = TrainingPaths(tmp_path, made.key, nemo.params().dataset.sha256)
     checkout = tmp_path / "nemo-rl"
     (checkout / "examples").mkdir(parents=True, exist_ok=True)
     (checkout / "examples" / "run_dpo.py").write_text(SCRIPT.format(step=made.steps if step is None else step))
@@ -61,8 +61,8 @@ def test_a_folder_that_nobody_prepared(tmp_path, monkeypatch):
 
 
 def test_names_that_the_launcher_repeats():
-    assert (launch.ENVIRONMENT, launch.PROCESSOR) == (document.ENVIRONMENT, document.PROCESSOR)
-    assert f"{launch.NEMO}/examples/configs" == document.EXAMPLES
+    assert (launch.ENVIRONMENT, launch.PROCESSOR) == (master_config.ENVIRONMENT, master_config.PROCESSOR)
+    assert f"{launch.NEMO}/examples/configs" == master_config.EXAMPLES
     from workflows.resources import CONFIG_FILE
 
     assert SCORER_CONFIG == CONFIG_FILE
@@ -76,7 +76,7 @@ def test_a_prompt_is_rendered_with_all_its_messages(nemo, tmp_path):
     from steps.train.trainers import load_tokenizer
 
     made = run(nemo.params(method="grpo"), nemo.ctx(tmp_path))
-    where = Places(tmp_path, made.key, nemo.params().dataset.sha256)
+    where = TrainingPaths(tmp_path, made.key, nemo.params().dataset.sha256)
     row = json.loads((where.data / "train.jsonl").read_text().splitlines()[0])
     # As ResponseDataset makes it.
     datum = {
@@ -100,11 +100,11 @@ def test_a_prompt_is_rendered_with_all_its_messages(nemo, tmp_path):
 def test_the_environment_gets_what_it_is_made_with(nemo, tmp_path, method):
     import inspect
 
-    from steps.train.nemo.judging import Judging
+    from steps.train.nemo.reward_client import RewardClient
 
     made = run(nemo.params(method=method), nemo.ctx(tmp_path))
     config = yaml.safe_load((tmp_path / "nemo" / made.key / "config.yaml").read_text())
     if method == "grpo":
-        inspect.signature(Judging).bind(**config["env"][document.ENVIRONMENT])
+        inspect.signature(RewardClient).bind(**config["env"][master_config.ENVIRONMENT])
     else:
         assert "env" not in config

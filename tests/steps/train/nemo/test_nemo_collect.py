@@ -13,7 +13,7 @@ from steps.contract.errors import DataError
 from steps.contract.refs import ArtifactRef
 from steps.train.nemo.nemo_collect import Params, chosen_checkpoint, run
 from steps.train.nemo.nemo_prepare import run as prepare
-from steps.train.nemo.places import Places
+from steps.train.nemo.paths import TrainingPaths
 from steps.train.nemo.progress import Checkpoint, checkpoints, steps_reached
 from steps.train.nemo.weights import check_whole, shapes_of
 
@@ -44,7 +44,7 @@ def checkpoint(folder, step, base, *, metric=None, change=0.0, **info):
 def trained(nemo, tmp_path):
     """A prepared DPO training; `finish(...)` writes its last checkpoint."""
     made = prepare(nemo.params(), nemo.ctx(tmp_path))
-    where = Places(tmp_path, made.key, nemo.params().dataset.sha256)
+    where = TrainingPaths(tmp_path, made.key, nemo.params().dataset.sha256)
     params = Params(**nemo.params().model_dump(), key=made.key)
     return made, where, params, nemo.ctx(tmp_path)
 

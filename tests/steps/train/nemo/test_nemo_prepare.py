@@ -11,17 +11,17 @@ from steps.contract.catalog import find_step
 from steps.contract.errors import ConfigError, DataError
 from steps.contract.runtime import run_step
 from steps.train.nemo.nemo_prepare import run
-from steps.train.nemo.places import Places
+from steps.train.nemo.paths import TrainingPaths
 
 
-def places(nemo, workdir, made):
-    return Places(workdir, made.key, nemo.params().dataset.sha256)
+def paths(nemo, workdir, made):
+    return TrainingPaths(workdir, made.key, nemo.params().dataset.sha256)
 
 
 @pytest.mark.parametrize("method", ["dpo", "grpo"])
 def test_data_configuration_and_target_agree(nemo, tmp_path, method):
     made = run(nemo.params(method=method), nemo.ctx(tmp_path))
-    where = places(nemo, tmp_path, made)
+    where = paths(nemo, tmp_path, made)
     lines = {part: (where.data / f"{part}.jsonl").read_text(encoding="utf-8").splitlines() for part in ("train", "validation")}
     assert (len(lines["train"]), len(lines["validation"])) == (made.rows, made.validation_rows) and made.rows + made.validation_rows == 24
     config = yaml.safe_load(where.config.read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ def test_data_configuration_and_target_agree(nemo, tmp_path, method):
 
 def test_again_it_writes_the_same_bytes_and_leaves_checkpoints_alone(nemo, tmp_path):
     first = run(nemo.params(), nemo.ctx(tmp_path))
-    where = places(nemo, tmp_path, first)
+    where = paths(nemo, tmp_path, first)
     kept = where.checkpoints / "step_2" / "training_info.json"
     kept.parent.mkdir(parents=True)
     kept.write_text("{}")

@@ -1,4 +1,4 @@
-"""NeMo-RL's data files from curated rows, and which rows are held out.
+"""Data files of NeMo-RL from curated rows, and which rows are held out.
 
 Source: NeMo-RL v0.7.0, nemo_rl/data/datasets/preference_datasets/preference_dataset.py and
 response_datasets/response_dataset.py.

@@ -1,4 +1,4 @@
-"""From a row of the data file to what NeMo-RL samples answers for. Run by NeMo-RL's own Python.
+"""Data processor of NeMo-RL: a row of the data file becomes a prompt to sample answers for. Run by NeMo-RL's own Python.
 
 The stock processor takes the first message as the prompt and the second as the reference answer: a system
 message would become the question. Ours renders all messages with the chat template.

@@ -17,7 +17,7 @@ from steps.cluster.process import ServerProcess
 from steps.contract.config import load_config
 from steps.contract.errors import TransientError
 from steps.laptop.world.domain import World
-from steps.train.nemo.judging import Judging, ScorerProcess, filled, spoken
+from steps.train.nemo.reward_client import RewardClient, RewardWorker, fill_missing, strip_thoughts
 from steps.train.reward import judge_reward
 
 ROOT = Path(__file__).parents[4]
@@ -45,7 +45,7 @@ def cases(count):
 
 def judging(path, **changed):
     given = {"python": sys.executable, "config": str(path), "concurrency": 8, "timeout_s": 30.0, "max_unscored_ratio": 0.2}
-    return Judging(**(given | changed))
+    return RewardClient(**(given | changed))
 
 
 def rewards(judging, *batches):
@@ -69,7 +69,7 @@ def test_the_reward_is_the_one_of_the_other_trainer(judge, tmp_path):
 
 
 def test_thoughts_are_not_judged(judge, tmp_path):
-    assert spoken("<think>It opens at 9?</think>\nAt 9.") == "At 9." and spoken(" plain ") == "plain"
+    assert strip_thoughts("<think>It opens at 9?</think>\nAt 9.") == "At 9." and strip_thoughts(" plain ") == "plain"
     asked, answers = cases(1)
     path = config_file(tmp_path, judge)
     plain, thoughtful = rewards(judging(path), (asked[:1], answers[:1]), (asked[:1], [f"<think>perhaps 3 pm</think>{answers[0]}"]))
@@ -77,8 +77,8 @@ def test_thoughts_are_not_judged(judge, tmp_path):
 
 
 def test_what_has_no_score_teaches_nothing():
-    assert filled([0.2, None, 0.6, None], ["a", "a", "a", "b"], 0.7) == [0.2, 0.4, 0.6, 0.7]
-    assert filled([None, None], ["a", "a"], 0.3) == [0.3, 0.3] and filled([], [], 0.3) == []
+    assert fill_missing([0.2, None, 0.6, None], ["a", "a", "a", "b"], 0.7) == [0.2, 0.4, 0.6, 0.7]
+    assert fill_missing([None, None], ["a", "a"], 0.3) == [0.3, 0.3] and fill_missing([], [], 0.3) == []
 
 
 def test_a_judge_that_is_away_ends_the_training_and_single_failures_do_not(tmp_path):
@@ -106,7 +106,7 @@ def test_a_scorer_that_ends_is_started_again(judge, tmp_path):
     case = asked[0] | {"answer": answers[0]}
 
     async def twice() -> tuple[dict, dict]:
-        scorer = ScorerProcess([sys.executable, "-m", "steps.train.nemo.scorer", str(config_file(tmp_path, judge))])
+        scorer = RewardWorker([sys.executable, "-m", "steps.train.nemo.reward_worker", str(config_file(tmp_path, judge))])
         first = await scorer.ask(case)
         scorer._process.kill()
         await scorer._reading
@@ -139,7 +139,7 @@ def test_no_text_reaches_a_log(judge, tmp_path, capfd):
 
 def test_nemo_rls_python_needs_nothing_of_ours():
     """Without site-packages: what the launcher, the actor's part of ours and the processor import is the standard library."""
-    modules = ["launch", "judging", "processor", "progress", "places"]
+    modules = ["launch", "reward_client", "prompt_processor", "progress", "paths"]
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + "\n".join(f"import steps.train.nemo.{name}" for name in modules)
     code += "\nprint(sorted(name for name in sys.modules if name.startswith('steps')))"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}

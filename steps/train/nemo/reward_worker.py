@@ -1,7 +1,7 @@
-"""The child process of `steps.train.nemo.judging`: cases as JSON lines on stdin, scores as JSON lines on stdout.
+"""Reward worker, the child process of `steps.train.nemo.reward_client`: cases as JSON lines on stdin, scores as JSON lines on stdout.
 
 It runs with the Python that has our dependencies, so the reward is the same code as in `steps.train.reward`.
-Usage: `python -m steps.train.nemo.scorer CONFIG`.
+Usage: `python -m steps.train.nemo.reward_worker CONFIG`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""NeMo-RL's configuration as data: pure, so that every key and number of it can be tested.
+"""Master configuration of NeMo-RL as data: pure, so that every key and number of it can be tested.
 
 It inherits an example of NeMo-RL, whose keys are read without defaults, and replaces the whole `data` block:
 inherited, a public dataset would be trained on without an error.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from steps.contract.config.nemo import NemoConfig, epochs_needed, optimizer_steps
-from steps.train.nemo.places import Places
+from steps.train.nemo.paths import TrainingPaths
 
 Method = Literal["dpo", "grpo"]
 EXAMPLES = "/opt/nemo-rl/examples/configs"
@@ -24,40 +24,40 @@ LOGS = "/tmp/nemo-rl-logs"  # noqa: S108
 METRIC = {"dpo": ("val:validation-default_loss", False), "grpo": ("val:accuracy", True)}
 
 
-def document(
-    nemo: NemoConfig, method: Method, places: Places, base: Path, rows: tuple[int, int], seed: int, judge: dict[str, Any]
+def build_master_config(
+    nemo: NemoConfig, method: Method, paths: TrainingPaths, base: Path, rows: tuple[int, int], seed: int, judge: dict[str, Any]
 ) -> dict[str, Any]:
     """The whole configuration.
 
     Args:
         nemo: sizes, checked already.
         method: dpo or grpo.
-        places: where data and checkpoints lie.
+        paths: where data and checkpoints lie.
         base: Hugging Face folder that training starts from.
         rows: training and validation rows.
         seed: of shuffling and sampling.
-        judge: what the environment of `steps.train.nemo.environment` is made with; used by GRPO.
+        judge: what the environment of `steps.train.nemo.actor` is made with; used by GRPO.
     """
     train_rows, validation_rows = rows
-    made = {
+    config = {
         "defaults": BASE[method],
-        "checkpointing": _checkpointing(nemo, method, places),
+        "checkpointing": _checkpointing(nemo, method, paths),
         "policy": _policy(nemo, method, base),
-        "data": _data(nemo, method, places),
+        "data": _data(nemo, method, paths),
         "logger": _logger(),
         "cluster": {"gpus_per_node": nemo.gpus_per_node, "num_nodes": nemo.nodes},
     }
     if method == "dpo":
-        return made | {"dpo": _dpo(nemo, train_rows, seed)}
+        return config | {"dpo": _dpo(nemo, train_rows, seed)}
     loss = {"reference_policy_kl_penalty": nemo.grpo.beta}
-    return made | {"grpo": _grpo(nemo, train_rows, validation_rows, seed), "loss_fn": loss, "env": {ENVIRONMENT: judge}}
+    return config | {"grpo": _grpo(nemo, train_rows, validation_rows, seed), "loss_fn": loss, "env": {ENVIRONMENT: judge}}
 
 
-def _checkpointing(nemo: NemoConfig, method: Method, places: Places) -> dict[str, Any]:
+def _checkpointing(nemo: NemoConfig, method: Method, paths: TrainingPaths) -> dict[str, Any]:
     metric, higher = METRIC[method]
     return {
         "enabled": True,
-        "checkpoint_dir": str(places.checkpoints),
+        "checkpoint_dir": str(paths.checkpoints),
         "metric_name": metric,
         "higher_is_better": higher,
         "keep_top_k": nemo.keep_checkpoints,
@@ -74,7 +74,7 @@ def _checkpointing(nemo: NemoConfig, method: Method, places: Places) -> dict[str
 def _policy(nemo: NemoConfig, method: Method, base: Path) -> dict[str, Any]:
     dpo, grpo = nemo.dpo, nemo.grpo
     batch, micro = (dpo.batch_pairs, dpo.micro_batch_pairs) if method == "dpo" else (grpo.batch_samples, grpo.micro_batch_samples)
-    made: dict[str, Any] = {
+    policy: dict[str, Any] = {
         "model_name": str(base),
         "tokenizer": {"name": str(base), "chat_template_kwargs": {"enable_thinking": nemo.enable_thinking}},
         "train_global_batch_size": batch,
@@ -99,8 +99,8 @@ def _policy(nemo: NemoConfig, method: Method, base: Path) -> dict[str, Any]:
         "scheduler": _scheduler(nemo.warmup_steps),
     }
     if method == "grpo":
-        made |= {"logprob_batch_size": micro, "generation": _generation(nemo)}
-    return made
+        policy |= {"logprob_batch_size": micro, "generation": _generation(nemo)}
+    return policy
 
 
 def _scheduler(warmup_steps: int) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def _generation(nemo: NemoConfig) -> dict[str, Any]:
     }
 
 
-def _data(nemo: NemoConfig, method: Method, places: Places) -> dict[str, Any]:
+def _data(nemo: NemoConfig, method: Method, paths: TrainingPaths) -> dict[str, Any]:
     if method == "dpo":
         kind = {"dataset_name": "PreferenceDataset"}
     else:
@@ -145,8 +145,8 @@ def _data(nemo: NemoConfig, method: Method, places: Places) -> dict[str, Any]:
         "max_input_seq_length": nemo.max_length_tokens,
         "shuffle": True,
         "num_workers": 1,
-        "train": kind | {"data_path": str(places.data / "train.jsonl")},
-        "validation": kind | {"data_path": str(places.data / "validation.jsonl")},
+        "train": kind | {"data_path": str(paths.data / "train.jsonl")},
+        "validation": kind | {"data_path": str(paths.data / "validation.jsonl")},
     } | ({"use_multiple_dataloader": False} if method == "grpo" else {})
 
 

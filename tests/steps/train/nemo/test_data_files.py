@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from steps.train.nemo.rows import as_lines, hold_out
+from steps.train.nemo.data_files import as_lines, hold_out
 
 ASKED = [{"role": "system", "content": "Use the contexts."}, {"role": "user", "content": "When?"}]
 PAIR = {

@@ -1,7 +1,7 @@
-"""Scores for sampled answers inside NeMo-RL's container. The standard library only.
+"""Client of the reward worker: rewards for sampled answers inside NeMo-RL's container. The standard library only.
 
 NeMo-RL's Python lacks our dependencies, and must: they would fight over versions. A child process with its
-own Python (`steps.train.nemo.scorer`) asks the judge over HTTP; this side sends answers and reads scores.
+own Python (`steps.train.nemo.reward_worker`) asks the judge over HTTP; this side sends answers and reads scores.
 No text reaches a log: failures are named by their kind.
 """
 
@@ -22,12 +22,12 @@ REMEMBERED = 1000
 FIRST_GUESS = 0.5
 
 
-def spoken(answer: str) -> str:
+def strip_thoughts(answer: str) -> str:
     """An answer without a reasoning model's thoughts, as a user would see it."""
     return answer.rpartition("</think>")[2].strip()
 
 
-def filled(scores: Sequence[float | None], prompts: Sequence[str], usual: float) -> list[float]:
+def fill_missing(scores: Sequence[float | None], prompts: Sequence[str], usual: float) -> list[float]:
     """Scores with the missing ones replaced by what teaches nothing.
 
     That is the mean of the same prompt's other answers, whose distance from its group is 0, or the usual score.
@@ -44,7 +44,7 @@ def filled(scores: Sequence[float | None], prompts: Sequence[str], usual: float)
     return [fmean(known.get(prompt, [usual])) if score is None else score for score, prompt in zip(scores, prompts, strict=True)]
 
 
-class ScorerProcess:
+class RewardWorker:
     """The child process; started when it is first asked, and again when it ended.
 
     Args:
@@ -107,7 +107,7 @@ class ScorerProcess:
             await self._reading
 
 
-class Judging:
+class RewardClient:
     """Rewards for batches of answers.
 
     Args:
@@ -119,7 +119,7 @@ class Judging:
     """
 
     def __init__(self, python: str, config: str, concurrency: int, timeout_s: float, max_unscored_ratio: float) -> None:
-        self._scorer = ScorerProcess([python, "-m", "steps.train.nemo.scorer", config])
+        self._scorer = RewardWorker([python, "-m", "steps.train.nemo.reward_worker", config])
         self._slots = asyncio.Semaphore(concurrency)
         self._timeout_s = timeout_s
         self._breaker = CircuitBreaker(max_unscored_ratio)
@@ -138,14 +138,14 @@ class Judging:
         scores = await asyncio.gather(*(self._score(case, answer) for case, answer in zip(asked, answers, strict=True)))
         usual = fmean(self._recent) if self._recent else FIRST_GUESS
         self._recent.extend(score for score in scores if score is not None)
-        return filled(scores, [json.dumps(case, sort_keys=True) for case in asked], usual)
+        return fill_missing(scores, [json.dumps(case, sort_keys=True) for case in asked], usual)
 
     async def _score(self, case: dict[str, Any], answer: str) -> float | None:
         """A score, or None when the judge failed; the reason goes to the breaker."""
         score, failure = None, ""
         try:
             async with self._slots:
-                sent = {"question": case["question"], "contexts": list(case["contexts"]), "answer": spoken(answer)}
+                sent = {"question": case["question"], "contexts": list(case["contexts"]), "answer": strip_thoughts(answer)}
                 reply = await asyncio.wait_for(self._scorer.ask(sent), self._timeout_s)
             score, failure = reply["score"], reply["error"]
         except Exception as error:

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from steps.contract.config.nemo import NemoConfig
-from steps.train.nemo.document import BASE, ENVIRONMENT, EXAMPLES, PROCESSOR, document
-from steps.train.nemo.places import Places
+from steps.train.nemo.master_config import BASE, ENVIRONMENT, EXAMPLES, PROCESSOR, build_master_config
+from steps.train.nemo.paths import TrainingPaths
 
-PLACES = Places(Path("/data/ctp"), "0123456789abcdef", "a" * 64)
+PLACES = TrainingPaths(Path("/data/ctp"), "0123456789abcdef", "a" * 64)
 JUDGE = {
     "python": "/opt/ctp/bin/python",
     "config": "/etc/ctp/config.yaml",
@@ -41,7 +41,7 @@ CASES = pytest.mark.parametrize(("method", "name"), [(method, name) for method i
 
 
 def made(method, name):
-    return document(
+    return build_master_config(
         NemoConfig.model_validate(SETTINGS[name]), method, PLACES, Path("/data/ctp/artifacts/models/base"), (4000, 200), 7, JUDGE
     )
 

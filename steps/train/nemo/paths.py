@@ -1,4 +1,4 @@
-"""Where the files of one NeMo-RL training lie. The standard library only: NeMo-RL's own Python reads it too.
+"""Paths of the files of one NeMo-RL training. The standard library only: NeMo-RL's own Python reads it too.
 
 NeMo-RL names a task after the last two parts of a data file's path, up to the first dot:
 they are `<key>/train.jsonl`, and no folder's name holds a dot.
@@ -14,7 +14,7 @@ KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
-class Places:
+class TrainingPaths:
     """Paths of one training.
 
     Attributes:
