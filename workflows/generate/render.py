@@ -2,7 +2,7 @@
 
 These are `workflows/rendered/{kind,eks}/*.yaml`, which Argo CD syncs, once for all environments
 that share them; and below `charts/environments/<env>/`: `derived.yaml`, which the charts read, and what a team gives to AWS
-(`iam/`, `s3-lifecycle.json`); and the dashboards of `charts/observability`.
+(`iam/`, `s3-lifecycle.json`); the dashboards of `charts/observability`; and `charts/values.schema.json`, which editors read.
 
 The output depends on nothing but the sources and the environments' values: the same bytes on
 every machine, whatever the hash seed.
@@ -21,7 +21,7 @@ from steps.contract.errors import ConfigError, PipelineError
 from steps.contract.workflows import WORKFLOWS
 from workflows.documents import cron_workflow, workflow_template
 from workflows.environment import RENDERINGS, ROOT, Environment, load_environment
-from workflows.generate import dashboards, derived, lifecycle
+from workflows.generate import dashboards, derived, lifecycle, value_schema
 from workflows.generate.files import find_stale, write, yaml_text
 from workflows.generate.iam import files as iam
 
@@ -77,7 +77,7 @@ def generate(root: Path = ROOT) -> tuple[dict[str, str], list[str]]:
     Raises:
         ConfigError: the values do not fit together.
     """
-    texts, folders = dashboards.texts(), [dashboards.FOLDER]
+    texts, folders = dashboards.texts() | value_schema.texts(), [dashboards.FOLDER]
     for rendering, names in RENDERINGS.items():
         environments = [load_environment(name, root) for name in names]
         texts |= {f"{folder_of(rendering)}/{name}": text for name, text in render_once(rendering, environments).items()}

@@ -1,0 +1,41 @@
+"""JSON Schema of the blocks `pipeline` and `workflows` of an environment's values.yaml, for editors and reviews.
+
+It comes from the models that read these blocks, so that no description, default or bound is written twice. The other
+blocks belong to the charts, whose own values.schema.json Helm checks.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from steps.contract.config import PipelineConfig
+from workflows.environment import Workflows
+
+PATH = "charts/values.schema.json"
+# A file names only what differs from the built-in table, so that no field of these is required in it.
+_LAID_ON_DEFAULTS = ("Instance", "Machine")
+
+
+def schema() -> dict[str, Any]:
+    """The schema, in JSON Schema 2020-12."""
+    references, document = models_json_schema([(PipelineConfig, "validation"), (Workflows, "validation")])
+    for name in _LAID_ON_DEFAULTS:
+        document["$defs"][name].pop("required", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "charts/environments/<environment>/values.yaml",
+        "type": "object",
+        "properties": {
+            "pipeline": references[PipelineConfig, "validation"],
+            "workflows": references[Workflows, "validation"],
+        },
+        "$defs": document["$defs"],
+    }
+
+
+def texts() -> dict[str, str]:
+    """Path inside the repository -> text."""
+    return {PATH: json.dumps(schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
