@@ -59,7 +59,7 @@ def workflow_template(env: Environment, workflow: Workflow) -> WorkflowTemplate:
         entrypoint="main",
         on_exit=ON_EXIT,
         arguments=[*(_parameter(env, item) for item in workflow.parameters), _config_parameter(env)],
-        templates=[DAG(name="main", tasks=tasks), *exit_templates, *templates.found.values()],
+        templates=[DAG(name="main", tasks=[*tasks]), *exit_templates, *templates.found.values()],
         parallelism=flows.parallelism.workflow,
         service_account_name=resources.service_account("workflow"),
         security_context=resources.pod_security(env),
@@ -80,7 +80,7 @@ def _parameter(env: Environment, item: nodes.Parameter) -> Parameter:
     options = [option for option in item.options if env.offers(item.requires.get(option, ""))]
     value = _text(getattr(env.workflows.given, item.setting)) if item.setting else item.default
     # Without a value submission fails, and a value of null would be one.
-    default = {} if value is None else {"value": value}
+    default: dict[str, Any] = {} if value is None else {"value": value}
     return Parameter(name=kebab(item.name), enum=options or None, description=item.description, **default)
 
 

@@ -222,7 +222,7 @@ def fan_out_template(node: FanOut, templates: Templates) -> DAG:
     ]
     bound: int = getattr(templates.env.workflows.parallelism, node.parallelism)
     outputs = _outputs_of(node.commit.step, node.commit.name)
-    return DAG(name=node.name, inputs=_inputs(node.inputs), outputs=outputs, tasks=tasks, parallelism=bound)
+    return DAG(name=node.name, inputs=_inputs(node.inputs), outputs=outputs, tasks=[*tasks], parallelism=bound)
 
 
 def choice_templates(node: Choice, offered: Mapping[str, Case], templates: Templates) -> list[DAG]:
@@ -242,7 +242,7 @@ def choice_templates(node: Choice, offered: Mapping[str, Case], templates: Templ
         tasks.append(Task(name=case.name, template=template, when=f"'{input_param(variable)}' == '{value}'", arguments=given))
     names = find_step(_last(next(iter(offered.values()))).step).all_outputs
     outputs = [Parameter(name=kebab(name), value_from=m.ValueFrom(expression=_taken(variable, offered, name))) for name in names]
-    return [DAG(name=f"{node.name}-either", inputs=_inputs((*node.inputs, variable)), outputs=outputs, tasks=tasks), *dags]
+    return [DAG(name=f"{node.name}-either", inputs=_inputs((*node.inputs, variable)), outputs=outputs, tasks=[*tasks]), *dags]
 
 
 def _case_template(name: str, node: Choice, case: Case, templates: Templates) -> DAG:
@@ -250,7 +250,7 @@ def _case_template(name: str, node: Choice, case: Case, templates: Templates) ->
         name=name,
         inputs=_inputs(node.inputs),
         outputs=_outputs_of(_last(case).step, _last(case).name),
-        tasks=Graph(case.nodes, templates, {"in": input_param}).build(),
+        tasks=[*Graph(case.nodes, templates, {"in": input_param}).build()],
         synchronization=m.Synchronization(mutexes=[m.Mutex(name=case.mutex)]) if case.mutex else None,
     )
 
