@@ -70,7 +70,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         )
         record(lake, recipe, ctx.run_id)
         withdraw_erased(lake, selection, path, digest, ctx.run_id)
-    phase, reason = judge_size(selection, ctx.config)
+    phase, reason = decide_phase(selection, ctx.config)
     return Result(
         phase=phase,
         reason=reason,
@@ -101,7 +101,7 @@ def withdraw_erased(lake: Lake, selection: Selection, path: Path, digest: str, r
         raise TransientError(f"{len(lost)} traces were erased while the dataset was made: run the loop again from label on")
 
 
-def judge_size(selection: Selection, config: PipelineConfig) -> tuple[Literal["Successful", "Failed"], str]:
+def decide_phase(selection: Selection, config: PipelineConfig) -> tuple[Literal["Successful", "Failed"], str]:
     """Whether there is enough for the configured method: pairs for DPO, prompts for GRPO."""
     unit, count = ("pairs", len(selection.pairs)) if config.train.method == "dpo" else ("prompts", len(selection.prompts))
     needed = config.curate.min_pairs

@@ -34,7 +34,7 @@ class CircuitBreaker:
             self._check()
 
     def finish(self) -> None:
-        """Judge a run too short for `add` to decide.
+        """Decide on a run too short for `add`.
 
         Raises:
             TransientError: too many failed.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 
 from steps.contract.errors import ConfigError, TransientError
-from steps.scoring.responses import JudgeAnswerError, Passing, authorization, bare_json, check_status, vectors
+from steps.scoring.responses import JudgeAnswerError, RetryableError, authorization, bare_json, check_status, vectors
 
 if TYPE_CHECKING:
     from steps.contract.config import JudgeConfig
@@ -93,11 +93,11 @@ class JudgeClient:
         task = self._inflight.get(key)
         if task is None:
             task = self._inflight[key] = asyncio.ensure_future(self._ask(prompt, name, schema, parse))
-            task.add_done_callback(lambda done: self._settle(key, done))
+            task.add_done_callback(lambda done: self._remember(key, done))
         return cast("T", await asyncio.shield(task))
 
-    def _settle(self, key: bytes, task: asyncio.Future[Any]) -> None:
-        """A finished question leaves the flight; only a good answer is remembered."""
+    def _remember(self, key: bytes, task: asyncio.Future[Any]) -> None:
+        """Forget a finished request; keep only a good answer."""
         self._inflight.pop(key, None)
         if not task.cancelled() and task.exception() is None:
             self._memo[key] = task.result()
@@ -127,8 +127,8 @@ class JudgeClient:
         missing = [text for text in dict.fromkeys(texts) if text not in self._vectors]
         if missing:
             body = {"model": self.config.embedding_model, "input": missing, "encoding_format": "base64"}
-            found = await self._request(self._embedding_url, body, lambda document: vectors(document, len(missing)))
-            self._vectors.update(zip(missing, found, strict=True))
+            embeddings = await self._request(self._embedding_url, body, lambda document: vectors(document, len(missing)))
+            self._vectors.update(zip(missing, embeddings, strict=True))
         result = [self._vectors[text] for text in texts]
         while len(self._vectors) > MEMO_ENTRIES:
             self._vectors.popitem(last=False)
@@ -140,16 +140,16 @@ class JudgeClient:
         for turn in range(1, self.config.tries + 1):
             try:
                 return await self._post(url, payload, accept)
-            except Passing as error:
+            except RetryableError as error:
                 if turn == self.config.tries:
-                    raise self._given_up(url, error) from None
+                    raise self._final_error(url, error) from None
                 pause = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** (turn - 1)) * random.uniform(0.5, 1.0)
                 await asyncio.sleep(max(pause, error.after or 0.0))
             if "seed" in body:
                 payload = orjson.dumps(body | {"seed": SEED + turn})
         raise AssertionError("tries is at least 1")
 
-    def _given_up(self, url: str, error: Passing) -> Exception:
+    def _final_error(self, url: str, error: RetryableError) -> Exception:
         if not error.outage:
             return JudgeAnswerError(f"no acceptable answer in {self.config.tries} tries: {error}")
         return TransientError(f"judge {url}: {error} ({self.config.tries} tries): start it or correct base_url, then run this again")
@@ -169,12 +169,12 @@ class JudgeClient:
             except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
                 raise ConfigError(f"judge base_url {url!r} is no http(s) address") from error
             except TimeoutError:
-                raise Passing(f"no answer within {self.config.timeout_s:g} s") from None
+                raise RetryableError(f"no answer within {self.config.timeout_s:g} s") from None
             except aiohttp.ClientError as error:
-                raise Passing(f"not reachable ({type(error).__name__})") from None
+                raise RetryableError(f"not reachable ({type(error).__name__})") from None
         check_status(response.status, response.headers.get("Retry-After"), url, self.config.model)
         self.answered += 1
         try:
             return accept(orjson.loads(raw))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise Passing(f"unreadable answer ({type(error).__name__})", outage=False) from None
+            raise RetryableError(f"unreadable answer ({type(error).__name__})", outage=False) from None

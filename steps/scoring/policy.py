@@ -1,4 +1,4 @@
-"""Which reward policy a label belongs to: everything that can change a score, and nothing that cannot."""
+"""Version of the reward policy that a label belongs to: everything that can change a score, and nothing that cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judge's answers and refusals mean: statuses, waiting times, keys, bare JSON, vectors. No I/O but the key file."""
+"""Parsing of a judge's answers and refusals: statuses, waiting times, keys, bare JSON, vectors. No I/O but the key file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JudgeAnswerError(Exception):
     """The judge answered, but not with what was asked for. Names the reason, never the text."""
 
 
-class Passing(Exception):
+class RetryableError(Exception):
     """A failure worth another try; `after` is what the server asked to wait, in seconds."""
 
     def __init__(self, reason: str, after: float | None = None, outage: bool = True) -> None:
@@ -60,7 +60,7 @@ def check_status(status: int, retry_after: str | None, url: str, model: str) -> 
     if status == 404:
         raise ConfigError(f"judge {url}: HTTP 404: check base_url (it ends in /v1) and that the server has the model {model}")
     if status in RETRIED or status >= 500:
-        raise Passing(f"HTTP {status}", retry_after_s(retry_after))
+        raise RetryableError(f"HTTP {status}", retry_after_s(retry_after))
     raise JudgeAnswerError(f"the judge refused the request with HTTP {status}")
 
 
@@ -86,11 +86,11 @@ def vectors(document: Any, count: int) -> list[Any]:
     rows = sorted(document["data"], key=lambda row: row["index"])
     if [row["index"] for row in rows] != list(range(count)):
         raise ValueError("wrong number of embeddings")
-    found = []
+    parsed = []
     for row in rows:
         value = row["embedding"]
         vector = np.frombuffer(base64.b64decode(value), "<f4") if isinstance(value, str) else np.asarray(value, "f4")
         if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
             raise ValueError("not an embedding")
-        found.append(vector)
-    return found
+        parsed.append(vector)
+    return parsed

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from steps.contract.errors import DataError
-from steps.contract.files import canonical_json, read_json, sha256_file, sha256_text, sha256_tree, whole_folder, write_json
+from steps.contract.files import canonical_json, read_json, sha256_text, sha256_tree, whole_folder, write_json
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
+from steps.scoring.policy import judge_identity
+from steps.store.artifacts import check_file, check_folder
 from steps.train.dataset import fit_rows, read_rows
 from steps.train.dpo import train_dpo
 from steps.train.grpo import train_grpo
@@ -54,13 +56,16 @@ def train_key(params: Params, ctx: StepContext) -> str:
     settings: dict[str, object] = {"seed": train.seed, "max_length_tokens": train.max_length_tokens, "version": TRAIN_VERSION}
     settings[params.method] = getattr(train, params.method).model_dump()
     if params.method == "grpo":
-        # Where the judge listens does not change what it says.
-        settings["judge"] = ctx.config.reward_judge.model_dump(include={"model", "prompt_version", "embedding_model", "enable_thinking"})
-        settings["weights"] = ctx.config.label.weights.model_dump()
+        settings |= reward_settings(ctx)
     return sha256_text(canonical_json([params.dataset.sha256, params.base.sha256, params.method, settings]))[:16]
 
 
-def checked_inputs(curated: ArtifactRef, start: ArtifactRef, approved_digest: str) -> tuple[Path, Path]:
+def reward_settings(ctx: StepContext) -> dict[str, object]:
+    """What shapes the reward of GRPO: the judge, wherever it listens, and the weights."""
+    return {"judge": judge_identity(ctx.config.reward_judge), "weights": ctx.config.label.weights.model_dump()}
+
+
+def check_inputs(curated: ArtifactRef, start: ArtifactRef, approved_digest: str) -> tuple[Path, Path]:
     """The dataset file and the base folder, proven to be what the references say.
 
     Args:
@@ -74,16 +79,8 @@ def checked_inputs(curated: ArtifactRef, start: ArtifactRef, approved_digest: st
     digest = curated.sha256
     if approved_digest and approved_digest.removeprefix("sha256:") != digest:
         raise DataError(f"dataset {digest[:12]} is not the approved {approved_digest[:19]}: approve this dataset, then train again")
-    dataset, base = Path(curated.local_path()), Path(start.local_path())
-    if not dataset.is_file():
-        raise DataError(f"{dataset}: the dataset file does not exist: run curate again")
-    if sha256_file(dataset) != digest:
-        raise DataError(f"{dataset}: the file changed after it was curated (SHA-256 differs from {digest[:12]}): run curate again")
-    if not base.is_dir():
-        raise DataError(f"{base}: the base model folder does not exist: give --base an existing Hugging Face folder")
-    if sha256_tree(base) != start.sha256:
-        raise DataError(f"{base}: the model folder is not the one referred to (digest differs from {start.sha256[:12]})")
-    return dataset, base
+    dataset = check_file(curated, "the curated dataset", "run curate again")
+    return dataset, check_folder(start, "the base model", "give --base an existing Hugging Face folder and its digest")
 
 
 def _train(params: Params, ctx: StepContext, dataset: Path, base: Path, target: Path) -> tuple[Outcome, int]:
@@ -115,7 +112,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     Raises:
         DataError: the dataset is not the approved one, an input changed since it was referred to, or holds no usable row.
     """
-    dataset, base = checked_inputs(params.dataset, params.base, params.approved_digest)
+    dataset, base = check_inputs(params.dataset, params.base, params.approved_digest)
     key = train_key(params, ctx)
     target = ctx.artifacts / "models" / key
     record = ctx.artifacts / "models" / f"{key}.json"

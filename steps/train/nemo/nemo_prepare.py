@@ -17,7 +17,7 @@ from steps.train.dataset import fit_rows, read_rows
 from steps.train.nemo.data_files import as_lines, hold_out
 from steps.train.nemo.master_config import METRIC, build_master_config
 from steps.train.nemo.paths import TrainingPaths
-from steps.train.train import Params, checked_inputs
+from steps.train.train import Params, check_inputs, reward_settings
 from steps.train.trainers import load_tokenizer, quiet
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def nemo_key(params: Params, ctx: StepContext) -> str:
     other = {"dpo": "grpo", "grpo": "dpo"}[params.method]
     settings: dict[str, Any] = {"seed": train.seed, "version": NEMO_VERSION, "nemo": train.nemo.model_dump(exclude={"enabled", other})}
     if params.method == "grpo":
-        # Where the judge listens does not change what it says.
-        settings["judge"] = ctx.config.reward_judge.model_dump(include={"model", "prompt_version", "embedding_model", "enable_thinking"})
-        settings["weights"] = ctx.config.label.weights.model_dump()
+        settings |= reward_settings(ctx)
     return sha256_text(canonical_json(["nemo-rl", params.dataset.sha256, params.base.sha256, params.method, settings]))[:16]
 
 
@@ -85,7 +83,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         raise ConfigError("train.nemo.enabled is false: this environment has no nodes for NeMo-RL, use trainer trl")
     if params.method == "grpo" and not ctx.config.reward_judge.base_url:
         raise ConfigError("reward_judge.base_url is empty: GRPO asks it for every sampled answer")
-    dataset, base = checked_inputs(params.dataset, params.base, params.approved_digest)
+    dataset, base = check_inputs(params.dataset, params.base, params.approved_digest)
     paths = TrainingPaths(ctx.workdir.absolute(), nemo_key(params, ctx), params.dataset.sha256)
     target, record = candidate(ctx, paths.key)
     data = _fitted(dataset, base, params.method, nemo)

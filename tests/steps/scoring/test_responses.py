@@ -8,7 +8,7 @@ from email.utils import formatdate
 import pytest
 
 from steps.contract.errors import AccessError, ConfigError
-from steps.scoring.responses import JudgeAnswerError, Passing, authorization, bare_json, check_status, retry_after_s, vectors
+from steps.scoring.responses import JudgeAnswerError, RetryableError, authorization, bare_json, check_status, retry_after_s, vectors
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_retry_after():
         (401, AccessError),
         (403, AccessError),
         (404, ConfigError),
-        (408, Passing),
-        (429, Passing),
-        (500, Passing),
-        (503, Passing),
+        (408, RetryableError),
+        (429, RetryableError),
+        (500, RetryableError),
+        (503, RetryableError),
         (400, JudgeAnswerError),
     ],
 )

@@ -113,13 +113,13 @@ def test_refusals(make, dataset, base, tmp_path):
     wrong = "0" * 64
     with pytest.raises(DataError, match="is not the approved"):
         run(make.params(dataset, approved_digest=wrong), ctx)
-    with pytest.raises(DataError, match="the file changed after it was curated"):
+    with pytest.raises(DataError, match="not the curated dataset with SHA-256"):
         run(make.params(ArtifactRef(uri=dataset.uri, sha256=wrong)), ctx)
-    with pytest.raises(DataError, match="dataset file does not exist"):
+    with pytest.raises(DataError, match="the curated dataset is gone"):
         run(make.params(ArtifactRef(uri=(tmp_path / "no").as_uri(), sha256=wrong)), ctx)
-    with pytest.raises(DataError, match="the model folder is not the one referred to"):
+    with pytest.raises(DataError, match="not the base model with digest"):
         run(make.params(dataset, base=ArtifactRef(uri=base.as_uri(), sha256=wrong)), ctx)
-    with pytest.raises(DataError, match="model folder does not exist"):
+    with pytest.raises(DataError, match="the base model does not exist"):
         run(make.params(dataset, base=ArtifactRef(uri=(tmp_path / "no").as_uri(), sha256=wrong)), ctx)
     with pytest.raises(DataError, match="not a local file"):
         run(make.params(ArtifactRef(uri="s3://bucket/dataset.jsonl", sha256=wrong)), ctx)

@@ -58,7 +58,7 @@ def test_other_content_than_the_approved_is_refused(nemo, tmp_path):
         run(nemo.params(approved_digest="b" * 64), nemo.ctx(tmp_path))
     changed = nemo.path.with_name("changed.jsonl")
     changed.write_text(nemo.path.read_text() + "\n")
-    with pytest.raises(DataError, match="changed after it was curated"):
+    with pytest.raises(DataError, match="not the curated dataset with SHA-256"):
         run(nemo.params(dataset=nemo.params().dataset.model_copy(update={"uri": changed.as_uri()})), nemo.ctx(tmp_path))
 
 
