@@ -1,4 +1,4 @@
-"""Reading Kubernetes objects: one list, then every change, for as long as the process lives.
+"""An informer: Kubernetes objects of one kind from one list, then every change, for as long as the process lives.
 
 Source:
     https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
@@ -63,7 +63,7 @@ def lister(api: Any, group: str, version: str, plural: str, namespace: str) -> C
     return partial(getattr(client.CoreV1Api(api), f"list_namespaced_{plural.removesuffix('s')}"), namespace)
 
 
-class Followed:
+class Informer:
     """The objects of one kind in one namespace, kept as the API server has them.
 
     A lost connection is taken up where it ended; what expired is listed anew, and so is
@@ -88,7 +88,7 @@ class Followed:
 
     def start(self) -> None:
         """Begin; `wait_synced` tells when the first list is there."""
-        threading.Thread(target=self._run, name=f"follow-{self.what}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"informer-{self.what}", daemon=True).start()
 
     def stop(self) -> None:
         """End soon; an open watch is not waited for."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from steps.cluster.informer import Followed, api_client, lister
+from steps.cluster.informer import Informer, api_client, lister
 from steps.cluster.process import watch_stdin as watch_standard_input
 from steps.cluster.process import write_ports
 from steps.contract.errors import ConfigError, PipelineError, TransientError
@@ -58,16 +58,16 @@ class ClusterState:
 
     def __init__(self, api: Any, routes: Sequence[RouteName], on_change: Callable[[], None]) -> None:
         self._wanted = list(routes)
-        self._kinds: dict[str, dict[str, Followed]] = {}
+        self._kinds: dict[str, dict[str, Informer]] = {}
         for namespace in sorted({namespace for namespace, _ in routes}):
 
-            def followed(group: str, version: str, plural: str, namespace: str = namespace) -> Followed:
-                return Followed(f"{plural} of {namespace}", lister(api, group, version, plural, namespace), on_change)
+            def informer(group: str, version: str, plural: str, namespace: str = namespace) -> Informer:
+                return Informer(f"{plural} of {namespace}", lister(api, group, version, plural, namespace), on_change)
 
             self._kinds[namespace] = {
-                "routes": followed("gateway.networking.k8s.io", "v1", "httproutes"),
-                "services": followed("", "v1", "services"),
-                "slices": followed("discovery.k8s.io", "v1", "endpointslices"),
+                "routes": informer("gateway.networking.k8s.io", "v1", "httproutes"),
+                "services": informer("", "v1", "services"),
+                "slices": informer("discovery.k8s.io", "v1", "endpointslices"),
             }
 
     def start(self) -> None:
@@ -76,18 +76,18 @@ class ClusterState:
         Raises:
             AccessError, TransientError: the API server refuses or does not answer.
         """
-        every = [followed for kinds in self._kinds.values() for followed in kinds.values()]
-        for followed in every:
-            followed.start()
+        every = [informer for kinds in self._kinds.values() for informer in kinds.values()]
+        for informer in every:
+            informer.start()
         deadline = time.monotonic() + SYNC_TIMEOUT_S
-        for followed in every:
-            followed.wait_synced(max(1.0, deadline - time.monotonic()))
+        for informer in every:
+            informer.wait_synced(max(1.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
         """Stop following."""
         for kinds in self._kinds.values():
-            for followed in kinds.values():
-                followed.stop()
+            for informer in kinds.values():
+                informer.stop()
 
     def routes(self) -> list[dict[str, Any]]:
         """The HTTPRoutes that exist."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.cluster.informer import Followed, api_client, lister
+from steps.cluster.informer import Informer, api_client, lister
 from steps.contract.errors import AccessError, ConfigError, TransientError
 
 from ..serve.gateway.kube_api import KubeApi
@@ -21,10 +21,10 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeApi]:
 
 
 @pytest.fixture
-def services(api: KubeApi) -> Iterator[Followed]:
-    followed = Followed("services of ns", lister(api_client(), "", "v1", "services", "ns"), lambda: None)
-    yield followed
-    followed.stop()
+def services(api: KubeApi) -> Iterator[Informer]:
+    informer = Informer("services of ns", lister(api_client(), "", "v1", "services", "ns"), lambda: None)
+    yield informer
+    informer.stop()
     api.hang_up()
 
 
@@ -35,7 +35,7 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_what_is_there_and_what_comes_is_followed(api: KubeApi, services: Followed) -> None:
+def test_what_is_there_and_what_comes_is_followed(api: KubeApi, services: Informer) -> None:
     api.put("services", "a", spec={"x": 1})
     services.start()
     services.wait_synced(10)
@@ -47,7 +47,7 @@ def test_what_is_there_and_what_comes_is_followed(api: KubeApi, services: Follow
     until(lambda: set(services.objects()) == {"a"})
 
 
-def test_a_broken_watch_goes_on_where_it_ended(api: KubeApi, services: Followed) -> None:
+def test_a_broken_watch_goes_on_where_it_ended(api: KubeApi, services: Informer) -> None:
     services.start()
     services.wait_synced(10)
     lists = api.lists
@@ -57,7 +57,7 @@ def test_a_broken_watch_goes_on_where_it_ended(api: KubeApi, services: Followed)
     assert api.lists == lists, "nothing was missed, nothing is listed again"
 
 
-def test_an_expired_watch_lists_again(api: KubeApi, services: Followed) -> None:
+def test_an_expired_watch_lists_again(api: KubeApi, services: Informer) -> None:
     api.put("services", "gone")
     services.start()
     services.wait_synced(10)
@@ -69,7 +69,7 @@ def test_an_expired_watch_lists_again(api: KubeApi, services: Followed) -> None:
     until(lambda: set(services.objects()) == {"new"})
 
 
-def test_the_last_known_objects_stay_while_the_server_refuses(api: KubeApi, services: Followed, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_last_known_objects_stay_while_the_server_refuses(api: KubeApi, services: Informer, caplog: pytest.LogCaptureFixture) -> None:
     api.put("services", "a")
     services.start()
     services.wait_synced(10)
@@ -85,29 +85,29 @@ def test_the_last_known_objects_stay_while_the_server_refuses(api: KubeApi, serv
     assert "HTTP 503" in caplog.text
 
 
-def test_a_refused_account_is_said_at_once(api: KubeApi, services: Followed) -> None:
+def test_a_refused_account_is_said_at_once(api: KubeApi, services: Informer) -> None:
     api.refuse["services"] = 403
     services.start()
     with pytest.raises(AccessError, match="services of ns: the Kubernetes API refuses it .HTTP 403.: let this service account list"):
         services.wait_synced(10)
 
 
-def test_silence_is_transient(services: Followed) -> None:
+def test_silence_is_transient(services: Informer) -> None:
     with pytest.raises(TransientError, match="not listed within"):
         services.wait_synced(0.1)
 
 
 def test_every_change_is_told(api: KubeApi) -> None:
     told = threading.Semaphore(0)
-    followed = Followed(
+    informer = Informer(
         "endpointslices of ns", lister(api_client(), "discovery.k8s.io", "v1", "endpointslices", "ns"), lambda: (told.release(), None)[1]
     )
-    followed.start()
-    followed.wait_synced(10)
+    informer.start()
+    informer.wait_synced(10)
     assert told.acquire(timeout=10)
     api.put("endpointslices", "a")
     assert told.acquire(timeout=10)
-    followed.stop()
+    informer.stop()
 
 
 def test_no_cluster_is_a_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
