@@ -127,8 +127,8 @@ def test_every_identity_on_aws_is_an_account_that_is_there(environment):
     ours = {(item.namespace, item.name) for item in of_kind(environment, "ServiceAccount")}
     third_party = {"langfuse", "secrets", "metrics"}
     for item in identities(load_account(environment, ROOT)):
-        assert (item.namespace, item.account) in ours or item.duty in third_party, (
-            f"{item.duty}: no ServiceAccount {item.namespace}/{item.account}"
+        assert (item.namespace, item.service_account) in ours or item.role in third_party, (
+            f"{item.role}: no ServiceAccount {item.namespace}/{item.service_account}"
         )
 
 

@@ -2,8 +2,8 @@
 
 | file | for |
 | --- | --- |
-| `policies/<duty>.json` | `aws iam put-role-policy` |
-| `trust/<duty>.json` | `aws iam create-role` |
+| `policies/<role>.json` | `aws iam put-role-policy` |
+| `trust/<role>.json` | `aws iam create-role` |
 | `buckets/<bucket>.json` | `aws s3api put-bucket-policy` |
 | `encryption.json` | `aws s3api put-bucket-encryption`, the same for every bucket |
 | `associations.json` | `aws eks create-pod-identity-association`, one each |
@@ -23,7 +23,7 @@ from workflows.generate.iam.trust import bucket_policy, encryption, role_arn, ro
 
 ENVIRONMENTS = ("staging", "production")
 ANNOTATION = "eks.amazonaws.com/role-arn"
-# Duty -> where the values hold the annotations of its ServiceAccount; steps have theirs in platform.serviceAccounts.
+# Role -> where the values hold the annotations of its ServiceAccount; steps have theirs in platform.serviceAccounts.
 ANNOTATED = {
     "serving": ("serving", "serviceAccountAnnotations"),
     "judges": ("judge", "serviceAccountAnnotations"),
@@ -47,13 +47,13 @@ def files(account: Account) -> dict[str, str]:
     _annotated(account, found)
     documents: dict[str, Any] = {"encryption.json": encryption(account)}
     for item in found:
-        documents[f"policies/{item.duty}.json"] = policy(item.statements)
-        documents[f"trust/{item.duty}.json"] = trust(account, item)
+        documents[f"policies/{item.role}.json"] = policy(item.statements)
+        documents[f"trust/{item.role}.json"] = trust(account, item)
     for bucket in buckets(account):
         documents[f"buckets/{bucket}.json"] = bucket_policy(account, bucket)
     if not account.aws.oidc_provider:
         documents["associations.json"] = [
-            {"namespace": item.namespace, "serviceAccount": item.account, "role": role_name(account, item.duty)} for item in found
+            {"namespace": item.namespace, "serviceAccount": item.service_account, "role": role_name(account, item.role)} for item in found
         ]
     return {name: json.dumps(documents[name], indent=2) + "\n" for name in sorted(documents)}
 
@@ -63,9 +63,9 @@ def _annotated(account: Account, found: list[Identity]) -> None:
     if not account.aws.oidc_provider:
         return
     for item in found:
-        steps = ("platform", "serviceAccounts", item.duty, "annotations")
-        path = ANNOTATED.get(item.duty, steps if item.account == f"ctp-{item.duty}" else ())
-        wanted = role_arn(account, item.duty)
+        steps = ("platform", "serviceAccounts", item.role, "annotations")
+        path = ANNOTATED.get(item.role, steps if item.service_account == f"ctp-{item.role}" else ())
+        wanted = role_arn(account, item.role)
         if path and account.value(*path, ANNOTATION) != wanted:
             raise ConfigError(f"{account.environment}: aws.oidc_provider is given: set {'.'.join(path)} to {{{ANNOTATION}: {wanted}}}")
 

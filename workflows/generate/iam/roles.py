@@ -16,7 +16,7 @@ from steps.store.schemas import TABLES
 from workflows.generate.iam.account import Account, Place, place
 from workflows.generate.iam.statements import DELETE, READ, WRITE, Statement, allow, encryption, lake, listing, on_objects
 
-# Duty -> tables of the lake by what it does with them. Erasing takes back what a user's erasure overtook.
+# Role -> tables of the lake by what it does with them. Erasing takes back what a user's erasure overtook.
 LAKE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ingest": {"read": ("erasures",), "write": ("gate_ledger", "quarantine", "runs"), "erase": ("traces",)},
     "label": {"read": ("traces",), "write": ("labels", "runs"), "erase": ("datasets",)},
@@ -26,7 +26,7 @@ LAKE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "maintenance": {"erase": tuple(TABLES)},
     "erase": {"write": ("erasures",), "erase": ("datasets", "gate_ledger", "labels", "traces")},
 }
-# Duty -> what it does with the released models.
+# Role -> what it does with the released models.
 MODELS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "train": (READ,),
     "gate": (READ,),
@@ -40,20 +40,20 @@ STEPS = ("workflow", "ingest", "label", "train", "launch", "gate", "registry", "
 class Identity(NamedTuple):
     """A ServiceAccount and the statements of its role."""
 
-    duty: str
+    role: str
     namespace: str
-    account: str
+    service_account: str
     statements: tuple[Statement, ...]
 
 
 def identities(account: Account) -> list[Identity]:
-    """Every identity of an environment, by duty.
+    """Every identity of an environment, by role.
 
     Raises:
         ConfigError: a place that must be on S3 is not.
     """
     flows, serving = account.namespace("workflows", "training-pipeline"), account.namespace("serving", "model-serving")
-    found = [Identity(duty, flows, f"ctp-{duty}", tuple(_step(account, duty))) for duty in STEPS]
+    found = [Identity(role, flows, f"ctp-{role}", tuple(_step(account, role))) for role in STEPS]
     others: list[tuple[str, str, str, Callable[[Account], Iterator[Statement]]]] = [
         ("serving", serving, account.value("serving", "name") or "agent-model", _serving),
         ("judges", serving, "judge-models", _judges),
@@ -63,8 +63,8 @@ def identities(account: Account) -> list[Identity]:
         ("secrets", "external-secrets", "external-secrets", _secrets),
         ("metrics", "monitoring", "kube-prometheus-stack-prometheus", _metrics),
     ]
-    found += [Identity(duty, namespace, name, tuple(make(account))) for duty, namespace, name, make in others]
-    return sorted((item for item in found if item.statements), key=lambda item: item.duty)
+    found += [Identity(role, namespace, name, tuple(make(account))) for role, namespace, name, make in others]
+    return sorted((item for item in found if item.statements), key=lambda item: item.role)
 
 
 def on_s3(account: Account, uri: str, key: str) -> Place:
@@ -103,23 +103,23 @@ def buckets(account: Account) -> list[str]:
     return sorted({where.bucket for where in found if where.bucket})
 
 
-def _step(account: Account, duty: str) -> Iterator[Statement]:
+def _step(account: Account, role: str) -> Iterator[Statement]:
     used, writes = [], False
-    if duty == "ingest" and (raw := sources(account)):
+    if role == "ingest" and (raw := sources(account)):
         yield on_objects(account, "RawRead", READ, raw)
         yield listing(account, "RawList", raw)
         used += raw
-    if duty in LAKE:
+    if role in LAKE:
         warehouse = on_s3(account, account.pipeline.lake.warehouse, "pipeline.lake.warehouse")
-        yield from lake(account, warehouse, **LAKE[duty])
-        used, writes = [*used, warehouse], writes or bool(LAKE[duty].get("write") or LAKE[duty].get("erase"))
-    if duty in MODELS:
+        yield from lake(account, warehouse, **LAKE[role])
+        used, writes = [*used, warehouse], writes or bool(LAKE[role].get("write") or LAKE[role].get("erase"))
+    if role in MODELS:
         store = models(account)
-        yield on_objects(account, "Models", [action for actions in MODELS[duty] for action in actions], [store])
+        yield on_objects(account, "Models", [action for actions in MODELS[role] for action in actions], [store])
         yield listing(account, "ModelsList", [store])
-        used, writes = [*used, store], writes or WRITE in MODELS[duty]
+        used, writes = [*used, store], writes or WRITE in MODELS[role]
     if kept := place(account.value("platform", "artifacts")):
-        yield on_objects(account, "Artifacts", [*WRITE, *(DELETE if duty == "maintenance" else ())], [kept])
+        yield on_objects(account, "Artifacts", [*WRITE, *(DELETE if role == "maintenance" else ())], [kept])
         used, writes = [*used, kept], True
     if used:
         yield encryption(account, [where.bucket for where in used], writes=writes)
@@ -167,8 +167,8 @@ def _langfuse(account: Account) -> Iterator[Statement]:
 
 def entries(account: Account) -> list[str]:
     """Every entry of the secret store that an ExternalSecret reads."""
-    duties: dict[str, Any] = (account.values.get("platform") or {}).get("secrets") or {}
-    named = [entry for files in duties.values() for entry in files.values()]
+    by_role: dict[str, Any] = (account.values.get("platform") or {}).get("secrets") or {}
+    named = [entry for files in by_role.values() for entry in files.values()]
     named += [
         account.value("registry", "database", "remoteKey"),
         account.value("telemetry", "langfuse", "remoteKey"),

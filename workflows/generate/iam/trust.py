@@ -9,14 +9,14 @@ from workflows.generate.iam.roles import Identity
 from workflows.generate.iam.statements import Policy, policy
 
 
-def role_name(account: Account, duty: str) -> str:
-    """Name of a duty's role."""
-    return f"{account.cluster}-{duty}"
+def role_name(account: Account, role: str) -> str:
+    """Name of a role: the cluster's, and what it is for."""
+    return f"{account.cluster}-{role}"
 
 
-def role_arn(account: Account, duty: str) -> str:
-    """ARN of a duty's role."""
-    return account.arn("iam", f"role/{role_name(account, duty)}")
+def role_arn(account: Account, role: str) -> str:
+    """ARN of a role."""
+    return account.arn("iam", f"role/{role_name(account, role)}")
 
 
 def trust(account: Account, item: Identity) -> Policy:
@@ -36,7 +36,7 @@ def trust(account: Account, item: Identity) -> Policy:
                     "Condition": {
                         "StringEquals": {
                             f"{provider}:aud": "sts.amazonaws.com",
-                            f"{provider}:sub": f"system:serviceaccount:{item.namespace}:{item.account}",
+                            f"{provider}:sub": f"system:serviceaccount:{item.namespace}:{item.service_account}",
                         }
                     },
                 }
@@ -53,7 +53,7 @@ def trust(account: Account, item: Identity) -> Policy:
                     "StringEquals": {
                         "aws:RequestTag/eks-cluster-arn": account.arn("eks", f"cluster/{account.cluster}"),
                         "aws:RequestTag/kubernetes-namespace": item.namespace,
-                        "aws:RequestTag/kubernetes-service-account": item.account,
+                        "aws:RequestTag/kubernetes-service-account": item.service_account,
                     }
                 },
             }
