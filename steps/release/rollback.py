@@ -125,7 +125,7 @@ def _move_champion(client: RegistryClient, target: ModelRef, serving: ModelRef |
     """Make the target champion, and say on the versions that go that they went and why."""
     client.delete_tag(target.name, target.version, ROLLED_BACK)
     promote(client, target.name, target.version, serving.version if serving else None)
-    for version in {withdrawn, serving} - {None, target}:
+    for version in {ref for ref in (withdrawn, serving) if ref is not None and ref != target}:
         _mark(client, version, reason, was_champion=version == serving)
 
 
