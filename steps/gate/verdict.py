@@ -26,7 +26,7 @@ from steps.gate.suite import ARMS
 from steps.scoring.drift import Drift
 
 
-class Finding(Frozen):
+class RuleResult(Frozen):
     """One rule's answer."""
 
     name: str = Field(description="the rule")
@@ -46,7 +46,7 @@ class Verdict(Frozen):
 
     phase: Phase
     reason: str
-    findings: tuple[Finding, ...]
+    findings: tuple[RuleResult, ...]
 
 
 def decide(measured: Measurements, config: GateConfig) -> Verdict:
@@ -66,17 +66,16 @@ def decide(measured: Measurements, config: GateConfig) -> Verdict:
     if "gold_restated" in measured.comparisons:
         findings.append(_gold(of("gold_restated"), config))
     if measured.drift is not None:
-        findings += [_drift(found) for found in measured.drift]
+        findings += [_drift(drift) for drift in measured.drift]
     return combine(findings)
 
 
-def combine(findings: list[Finding]) -> Verdict:
+def combine(findings: list[RuleResult]) -> Verdict:
     """The phase that a list of findings means."""
     broken = [finding for finding in findings if finding.ok is False]
     open_ones = [finding for finding in findings if finding.ok is None]
     phase: Phase = "Failed" if broken else "Inconclusive" if open_ones or not findings else "Successful"
-    told = broken or open_ones
-    reason = "; ".join(finding.reason for finding in told) or f"all {len(findings)} rules hold"
+    reason = "; ".join(finding.reason for finding in broken or open_ones) or f"all {len(findings)} rules hold"
     return Verdict(phase=phase, reason=reason, findings=tuple(findings))
 
 
@@ -88,33 +87,33 @@ def _finite(comparison: Comparison | None) -> Comparison | None:
     return comparison if all(math.isfinite(number) for number in numbers) else None
 
 
-def _unmeasured(name: str, limit: float) -> Finding:
-    return Finding(name=name, limit=limit, ok=None, reason=f"{name}: not measured")
+def _unmeasured(name: str, limit: float) -> RuleResult:
+    return RuleResult(name=name, limit=limit, ok=None, reason=f"{name}: not measured")
 
 
-def _enough_prompts(measured: Measurements, config: GateConfig) -> Finding:
+def _enough_prompts(measured: Measurements, config: GateConfig) -> RuleResult:
     faithfulness = measured.comparisons.get("faithfulness")
     count = faithfulness.n if faithfulness else 0
     held = count >= config.min_prompts
     reason = f"{count} of {measured.prompts} golden questions compared, {config.min_prompts} needed"
-    return Finding(name="golden_prompts", value=count, limit=config.min_prompts, n=count, ok=held or None, reason=reason)
+    return RuleResult(name="golden_prompts", value=count, limit=config.min_prompts, n=count, ok=held or None, reason=reason)
 
 
-def _scored(arm: str, ratio: float, config: GateConfig) -> Finding:
+def _scored(arm: str, ratio: float, config: GateConfig) -> RuleResult:
     name = f"{arm}_unscored"
     if not math.isfinite(ratio):
         return _unmeasured(name, config.max_unscored_ratio)
     reason = f"{ratio:.1%} of the {arm}'s answers are unscored, limit {config.max_unscored_ratio:.1%}"
-    return Finding(name=name, value=ratio, limit=config.max_unscored_ratio, ok=ratio <= config.max_unscored_ratio or None, reason=reason)
+    return RuleResult(name=name, value=ratio, limit=config.max_unscored_ratio, ok=ratio <= config.max_unscored_ratio or None, reason=reason)
 
 
-def _at_least(name: str, comparison: Comparison | None, limit: float) -> Finding:
+def _at_least(name: str, comparison: Comparison | None, limit: float) -> RuleResult:
     """The candidate's own mean reaches a limit."""
-    found = _finite(comparison)
-    if found is None:
+    finite = _finite(comparison)
+    if finite is None:
         return _unmeasured(name, limit)
-    reason = f"candidate {name.removeprefix('min_')} {found.candidate:.3f}, at least {limit:.3f}"
-    return Finding(name=name, value=found.candidate, limit=limit, n=found.n, ok=found.candidate >= limit, reason=reason)
+    reason = f"candidate {name.removeprefix('min_')} {finite.candidate:.3f}, at least {limit:.3f}"
+    return RuleResult(name=name, value=finite.candidate, limit=limit, n=finite.n, ok=finite.candidate >= limit, reason=reason)
 
 
 def _drop(comparison: Comparison | None) -> Comparison | None:
@@ -133,7 +132,7 @@ def _relative(comparison: Comparison | None) -> Comparison | None:
     return replace(comparison, **parts)
 
 
-def _within(name: str, comparison: Comparison | None, limit: float) -> Finding:
+def _within(name: str, comparison: Comparison | None, limit: float) -> RuleResult:
     """Non-inferiority: the whole interval of the harm lies within the tolerance.
 
     Args:
@@ -141,61 +140,61 @@ def _within(name: str, comparison: Comparison | None, limit: float) -> Finding:
         comparison: its difference counts harm upwards.
         limit: the harm that is tolerated.
     """
-    found = _finite(comparison)
-    if found is None:
+    finite = _finite(comparison)
+    if finite is None:
         return _unmeasured(name, limit)
-    half = max(found.high - found.delta, found.delta - found.low)
-    detects = found.detectable(half)
-    ok: bool | None = found.high <= limit
-    shown = f"{found.delta:+.3f} (95 % CI {found.low:+.3f} to {found.high:+.3f}), tolerated {limit:+.3f}"
+    half = max(finite.high - finite.delta, finite.delta - finite.low)
+    detects = finite.detectable(half)
+    ok: bool | None = finite.high <= limit
+    shown = f"{finite.delta:+.3f} (95 % CI {finite.low:+.3f} to {finite.high:+.3f}), tolerated {limit:+.3f}"
     if not ok:
         # Beyond the limit for certain, or measured beyond it by a set that can tell.
-        beyond = found.low > limit or (found.delta > limit and detects <= limit)
+        beyond = finite.low > limit or (finite.delta > limit and detects <= limit)
         ok = False if beyond else None
-        needed = found.prompts_needed(half, limit) if detects > limit and not beyond else 0
-        shown += f"; {found.n} questions can detect {detects:.3f}, about {needed} would do" if needed else ""
+        needed = finite.prompts_needed(half, limit) if detects > limit and not beyond else 0
+        shown += f"; {finite.n} questions can detect {detects:.3f}, about {needed} would do" if needed else ""
     reason = f"{name.replace('_', ' ')} {shown}"
-    return Finding(
+    return RuleResult(
         name=name,
-        value=found.delta,
+        value=finite.delta,
         limit=limit,
-        interval=(found.low, found.high),
-        n=found.n,
-        power=found.power(half, limit),
+        interval=(finite.low, finite.high),
+        n=finite.n,
+        power=finite.power(half, limit),
         ok=ok,
         reason=reason,
     )
 
 
-def _latency(comparison: Comparison | None, config: GateConfig) -> Finding:
+def _latency(comparison: Comparison | None, config: GateConfig) -> RuleResult:
     """p99 growth within its limit, or a candidate fast enough that growth does not matter."""
-    found = _within("p99_latency_growth", comparison, config.max_p99_latency_growth_ratio)
+    result = _within("p99_latency_growth", comparison, config.max_p99_latency_growth_ratio)
     measured = _finite(comparison)
     if measured is None:
-        return found
-    reason = f"p99 latency {measured.champion:.0f} ms to {measured.candidate:.0f} ms, {found.reason.removeprefix('p99 latency ')}"
+        return result
+    reason = f"p99 latency {measured.champion:.0f} ms to {measured.candidate:.0f} ms, {result.reason.removeprefix('p99 latency ')}"
     if config.latency_floor_ms:
         reason += f", irrelevant below {config.latency_floor_ms:.0f} ms"
     fast_enough = measured.candidate <= config.latency_floor_ms
-    return found.model_copy(update={"ok": True if fast_enough else found.ok, "reason": reason})
+    return result.model_copy(update={"ok": True if fast_enough else result.ok, "reason": reason})
 
 
-def _gold(comparison: Comparison | None, config: GateConfig) -> Finding:
+def _gold(comparison: Comparison | None, config: GateConfig) -> RuleResult:
     """The judge-free check: a candidate that certainly restates fewer gold facts has gamed its judge."""
     name, limit = "gold_restated_drop", -config.max_faithfulness_drop
-    found = _finite(comparison)
-    if found is None:
+    finite = _finite(comparison)
+    if finite is None:
         return _unmeasured(name, limit)
-    interval = f"95 % CI of the difference {found.low:+.3f} to {found.high:+.3f}"
-    reason = f"gold facts restated {found.champion:.3f} to {found.candidate:.3f} ({interval})"
-    ok = found.high >= limit
-    return Finding(name=name, value=found.delta, limit=limit, interval=(found.low, found.high), n=found.n, ok=ok, reason=reason)
+    interval = f"95 % CI of the difference {finite.low:+.3f} to {finite.high:+.3f}"
+    reason = f"gold facts restated {finite.champion:.3f} to {finite.candidate:.3f} ({interval})"
+    ok = finite.high >= limit
+    return RuleResult(name=name, value=finite.delta, limit=limit, interval=(finite.low, finite.high), n=finite.n, ok=ok, reason=reason)
 
 
-def _drift(found: Drift) -> Finding:
+def _drift(drift: Drift) -> RuleResult:
     """A judge that scores the stored answers otherwise than it did cannot be compared with its past."""
-    return Finding(
-        name=f"{found.role}_judge_drift", value=found.shift, limit=found.limit, n=found.answers, ok=found.ok or None, reason=found.reason
+    return RuleResult(
+        name=f"{drift.role}_judge_drift", value=drift.shift, limit=drift.limit, n=drift.answers, ok=drift.ok or None, reason=drift.reason
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a judge still scores as it did: stored answers, scored again each cycle. Pure.
+"""Drift of a judge: whether stored answers, scored again each cycle, get the scores they got. Pure.
 
 The golden set holds answers that never change, good ones and bad ones. Their scores by one
 judge are recorded once. A judge whose scores moved since, or that cannot tell the good from
@@ -60,8 +60,8 @@ def judge_drift(role: Role, now: References, record: References | None, config: 
         (shift <= config.max_judge_drift, f"mean score moved by {shift:.3f}, limit {config.max_judge_drift:.3f}"),
         (noise <= config.max_judge_noise, f"single scores moved by {noise:.3f}, limit {config.max_judge_noise:.3f}"),
     )
-    broken = [said for held, said in checks if not held]
-    told = broken or [said for _, said in checks[1 : 2 if record is None else None]]
+    broken = [reason for held, reason in checks if not held]
+    reasons = broken or [reason for _, reason in checks[1 : 2 if record is None else None]]
     return Drift(
         role=role,
         answers=len(now),
@@ -71,7 +71,7 @@ def judge_drift(role: Role, now: References, record: References | None, config: 
         limit=config.max_judge_drift,
         recorded=record is None and not broken,
         ok=not broken,
-        reason=f"{role} judge on {len(now)} stored answers{' (first time, recorded)' if record is None else ''}: {'; '.join(told)}",
+        reason=f"{role} judge on {len(now)} stored answers{' (first time, recorded)' if record is None else ''}: {'; '.join(reasons)}",
     )
 
 
@@ -80,8 +80,8 @@ def _number(value: float) -> float | None:
 
 
 def _values(scores: References, metric: str, kind: str) -> list[float]:
-    found = (scored.get(metric) for key, scored in scores.items() if key.startswith(f"{kind}/"))
-    return [value for value in found if value is not None]
+    values = (scored.get(metric) for key, scored in scores.items() if key.startswith(f"{kind}/"))
+    return [value for value in values if value is not None]
 
 
 def _separation(scores: References, metric: str) -> float:

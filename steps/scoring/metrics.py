@@ -112,8 +112,8 @@ class Scorer:
         """One coroutine function per asked metric: (question, contexts, answer) -> value."""
         if set(self.metrics) == {"judge"}:
             return {"judge": self._graded}
-        made: dict[str, Metric] = {"judge": self._graded, **ragas_metrics(self.client)}
-        return {name: made[name] for name in self.metrics}
+        functions: dict[str, Metric] = {"judge": self._graded, **ragas_metrics(self.client)}
+        return {name: functions[name] for name in self.metrics}
 
     async def _graded(self, question: str, contexts: list[str], answer: str) -> float:
         """Our own graded judge score."""
@@ -147,14 +147,14 @@ class Scorer:
             if isinstance(context, str) and context.strip() and room > 0:
                 usable.append(clean(context, room))
                 room -= len(usable[-1])
-        asked, said = clean(question, MAX_QUESTION_CHARS).strip(), capped_answer(answer)
-        missing = "no question" if not asked else "no answer" if not said else "no contexts" if not usable else ""
+        text, reply = clean(question, MAX_QUESTION_CHARS).strip(), capped_answer(answer)
+        missing = "no question" if not text else "no answer" if not reply else "no contexts" if not usable else ""
         if missing:
             return Scores(error=missing)
         counter = [0]
         token = calls_of_task.set(counter)
         try:
-            results = await asyncio.gather(*(ask(asked, usable, said) for ask in self._ask.values()), return_exceptions=True)
+            results = await asyncio.gather(*(ask(text, usable, reply) for ask in self._ask.values()), return_exceptions=True)
         finally:
             calls_of_task.reset(token)
         return self._collect(dict(zip(self._ask, results, strict=True)), counter[0])

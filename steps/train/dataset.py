@@ -20,31 +20,31 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Literal["system", "user", "assistant"]
-    content: str
+    role: Literal["system", "user", "assistant"] = Field(description="who speaks")
+    content: str = Field(description="what is said")
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    prompt_key: str = ""
-    messages: list[Message] = Field(min_length=1)
-    contexts: list[str] = []
-    question: str = ""
+    prompt_key: str = Field(default="", description="names the prompt")
+    messages: list[Message] = Field(min_length=1, description="the conversation up to the answer")
+    contexts: list[str] = Field(default=[], description="texts that were retrieved for the question")
+    question: str = Field(default="", description="the last question of the user")
 
 
 class PairRow(_Row):
     """A preference: what the agent was asked, a better and a worse answer."""
 
-    kind: Literal["pair"]
-    chosen: str = Field(min_length=1)
-    rejected: str
+    kind: Literal["pair"] = Field(description="a preference pair")
+    chosen: str = Field(min_length=1, description="the better answer")
+    rejected: str = Field(description="the worse answer")
 
 
 class PromptRow(_Row):
     """A question to practise on; answers are sampled and scored while training."""
 
-    kind: Literal["prompt"]
+    kind: Literal["prompt"] = Field(description="a prompt")
 
 
 Row = PairRow | PromptRow
@@ -75,10 +75,10 @@ def read_rows(path: Path, kind: Literal["pair", "prompt"]) -> list[Row]:
         for number, line in enumerate(file, start=1):
             try:
                 value = json.loads(line)
-                found = value["kind"]
-                if found == kind:
+                row_kind = value["kind"]
+                if row_kind == kind:
                     rows.append(models[kind].model_validate(value))
-                elif found not in models:
+                elif row_kind not in models:
                     raise DataError(f"{path}: line {number}: kind must be pair or prompt: curate the dataset again")
             except ValidationError as error:
                 first = error.errors()[0]
