@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 from steps.canary.rules import Query, Rule, Scores, Side, number
-from steps.contract.config.blocks import CanaryConfig
+from steps.contract.config.canary import CanaryConfig
 
 REQUESTS = "envoy_cluster_upstream_rq_xx"
 LATENCY = "envoy_cluster_upstream_rq_time_bucket"

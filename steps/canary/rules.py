@@ -14,7 +14,7 @@ from decimal import Decimal
 from statistics import NormalDist
 from typing import Generic, Literal, Protocol, TypeVar
 
-from steps.contract.config.blocks import CanaryConfig, CanaryMetric
+from steps.contract.config.canary import CanaryConfig, CanaryMetric
 
 
 def z_quantile(probability: float) -> float:

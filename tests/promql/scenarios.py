@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from steps.contract.config.blocks import CanaryConfig
+from steps.contract.config.canary import CanaryConfig
 
 from .series import SLOW, Series, Traffic, Version, version_series
 

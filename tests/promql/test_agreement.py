@@ -12,7 +12,7 @@ import pytest
 from steps.canary.evaluation import VersionWindow, analyse, evaluate
 from steps.canary.promql import Source, background_metric, conditions, query
 from steps.canary.rules import RULES
-from steps.contract.config.blocks import CanaryConfig
+from steps.contract.config.canary import CanaryConfig
 from steps.serve.gateway.envoy_stats import ClusterStats
 from workflows.generate.derived import canary_values
 

@@ -15,7 +15,7 @@ from workflows.generate.files import yaml_text
 
 if TYPE_CHECKING:
     from steps.contract.config import PipelineConfig
-    from steps.contract.config.blocks import CanaryConfig
+    from steps.contract.config.canary import CanaryConfig
 
 
 def derived_path(environment: str) -> str:

@@ -1,4 +1,4 @@
-"""PipelineConfig, whose blocks stand in `steps.contract.config.blocks`, and the only reader of configuration files.
+"""PipelineConfig, put together from one file a block, and the only reader of configuration files.
 
 Precedence: field default < file < `--set key=value`. Unknown keys are refused. A
 default lives once, on its field. Values that stand in a file are either the whole
@@ -15,28 +15,21 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from steps.contract.config.blocks import (
-    CanaryConfig,
-    CostConfig,
-    CurateConfig,
-    DpoConfig,
-    GateConfig,
-    GateJudgeConfig,
-    GovernConfig,
-    GrpoConfig,
-    IngestConfig,
-    JudgeConfig,
-    LabelConfig,
-    LakeConfig,
-    NotifyConfig,
-    RegistryConfig,
-    ReleaseConfig,
-    RewardJudgeConfig,
-    RewardWeights,
-    TrainConfig,
-    UpkeepConfig,
-    WorldConfig,
-)
+from steps.contract.config.canary import CanaryConfig
+from steps.contract.config.cost import CostConfig
+from steps.contract.config.curate import CurateConfig
+from steps.contract.config.gate import GateConfig
+from steps.contract.config.govern import GovernConfig
+from steps.contract.config.ingest import IngestConfig
+from steps.contract.config.judge import GateJudgeConfig, JudgeConfig, RewardJudgeConfig
+from steps.contract.config.label import LabelConfig, RewardWeights
+from steps.contract.config.lake import LakeConfig
+from steps.contract.config.notify import NotifyConfig
+from steps.contract.config.registry import RegistryConfig
+from steps.contract.config.release import ReleaseConfig
+from steps.contract.config.train import DpoConfig, GrpoConfig, TrainConfig
+from steps.contract.config.upkeep import UpkeepConfig
+from steps.contract.config.world import WorldConfig
 from steps.contract.errors import ConfigError
 from steps.contract.files import canonical_json
 from steps.contract.refs import Frozen

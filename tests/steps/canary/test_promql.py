@@ -6,7 +6,7 @@ import pytest
 
 from steps.canary.promql import CANARY, STABLE, background_metric, conditions, duration, query, step_metric
 from steps.canary.rules import RULES
-from steps.contract.config.blocks import CanaryConfig
+from steps.contract.config.canary import CanaryConfig
 
 BY_NAME = {rule.name: rule for rule in RULES}
 CONFIG = CanaryConfig(window_s=300, long_window_s=7200, interval_s=60, max_idle_s=3600, step_timeout_s=600, holds_s=(120, 120))

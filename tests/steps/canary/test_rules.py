@@ -8,7 +8,7 @@ import pytest
 from steps.canary.evaluation import VersionWindow, evaluate
 from steps.canary.rules import RULES, Query, at_least, number, root, rules_of
 from steps.contract.config import load_config
-from steps.contract.config.blocks import CanaryConfig
+from steps.contract.config.canary import CanaryConfig
 
 BY_NAME = {rule.name: rule for rule in RULES}
 PRODUCTION = load_config(Path(__file__).parents[3] / "charts" / "environments" / "production" / "values.yaml").canary
@@ -40,7 +40,7 @@ def test_numbers_have_no_exponent(value, text):
 def test_every_metric_has_rules_and_every_rule_a_name():
     import typing
 
-    from steps.contract.config.blocks import CanaryMetric
+    from steps.contract.config.canary import CanaryMetric
 
     assert {rule.metric for rule in RULES} == set(typing.get_args(CanaryMetric))
     assert len(BY_NAME) == len(RULES)
