@@ -13,7 +13,7 @@ from pydantic import Field
 
 from steps.canary.rules import Rule, Scores, Side, rules_of, z_quantile
 from steps.contract.config import CanaryConfig
-from steps.contract.config.blocks import CanaryMetric
+from steps.contract.config.canary import CanaryMetric
 from steps.contract.refs import Frozen
 from steps.contract.spec import Phase
 

@@ -2,7 +2,7 @@
 
 These are `workflows/rendered/{kind,eks}/*.yaml`, which Argo CD syncs, once for all environments
 that share them; and below `charts/environments/<env>/`: `derived.yaml`, which the charts read, and what a team gives to AWS
-(`iam/`, `s3-lifecycle.json`); the dashboards of `charts/observability`; and `charts/values.schema.json`, which editors read.
+(`iam/`, `s3-lifecycle.json`); the dashboards of `charts/observability`; and the schema of the configuration, which editors and Helm read.
 
 The output depends on nothing but the sources and the environments' values: the same bytes on
 every machine, whatever the hash seed.
@@ -77,7 +77,7 @@ def generate(root: Path = ROOT) -> tuple[dict[str, str], list[str]]:
     Raises:
         ConfigError: the values do not fit together.
     """
-    texts, folders = dashboards.texts() | value_schema.texts(), [dashboards.FOLDER]
+    texts, folders = dashboards.texts() | value_schema.texts(root), [dashboards.FOLDER]
     for rendering, names in RENDERINGS.items():
         environments = [load_environment(name, root) for name in names]
         texts |= {f"{folder_of(rendering)}/{name}": text for name, text in render_once(rendering, environments).items()}

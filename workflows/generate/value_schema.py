@@ -1,12 +1,13 @@
 """JSON Schema of the blocks `pipeline` and `workflows` of an environment's values.yaml, for editors and reviews.
 
-It comes from the models that read these blocks, so that no description, default or bound is written twice. The other
-blocks belong to the charts, whose own values.schema.json Helm checks.
+It comes from the models that read these blocks, so that no description, default or bound is written twice. The chart that
+takes both blocks gets them into its own values.schema.json, which Helm checks; the other blocks belong to the charts.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -15,6 +16,7 @@ from steps.contract.config import PipelineConfig
 from workflows.environment import Workflows
 
 PATH = "charts/values.schema.json"
+CHART = "charts/pipeline/values.schema.json"
 # A file names only what differs from the built-in table, so that no field of these is required in it.
 _LAID_ON_DEFAULTS = ("Instance", "Machine")
 
@@ -36,6 +38,25 @@ def schema() -> dict[str, Any]:
     }
 
 
-def texts() -> dict[str, str]:
+def chart_schema(root: Path) -> dict[str, Any]:
+    """The schema of the chart that takes both blocks: hand-written but for them.
+
+    Nothing in them is required, since Helm merges several files before a block is whole.
+    """
+    document, own = schema(), json.loads((root / CHART).read_text(encoding="utf-8"))
+    for block in ("pipeline", "workflows"):
+        own["properties"][block] = {"type": "object", "allOf": [document["properties"][block]]}
+    # The claim of artifacts has no default in the chart.
+    own["properties"]["workflows"]["required"] = ["claim"]
+    own["$defs"] = document["$defs"]
+    for model in own["$defs"].values():
+        model.pop("required", None)
+    return dict(own)
+
+
+def texts(root: Path) -> dict[str, str]:
     """Path inside the repository -> text."""
-    return {PATH: json.dumps(schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
+    return {
+        PATH: json.dumps(schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n",
+        CHART: json.dumps(chart_schema(root), indent=2, ensure_ascii=False) + "\n",
+    }
