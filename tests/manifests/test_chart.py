@@ -87,7 +87,7 @@ def test_rendered_workflows_find_accounts_claim_and_config(environment, document
             for item in value:
                 walk(item)
 
-    files = sorted((ROOT / "workflows" / "rendered" / environment).glob("*.yaml"))
+    files = sorted((ROOT / "workflows" / "rendered" / ("kind" if environment == "kind" else "eks")).glob("*.yaml"))
     assert files
     for path in files:
         walk(list(yaml.safe_load_all(path.read_text(encoding="utf-8"))))
@@ -251,6 +251,6 @@ def test_the_runbooks_commands_name_what_exists():
     commands = re.findall(r"argo submit .*--from workflowtemplate/(\S+)(.*)", text)
     assert commands
     for template, options in commands:
-        path = ROOT / "workflows" / "rendered" / "production" / f"workflowtemplate-{template}.yaml"
+        path = ROOT / "workflows" / "rendered" / "eks" / f"workflowtemplate-{template}.yaml"
         parameters = {item["name"] for item in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["arguments"]["parameters"]}
         assert set(re.findall(r"-p ([\w-]+)=", options)) <= parameters, f"{template} takes {sorted(parameters)}"
