@@ -194,9 +194,9 @@ def _version(answering: Span, generations: list[Span], root: Span) -> str:
     if version:
         return version
     for span in (answering, *generations):
-        version, service = span.resource.get("service.version"), span.resource.get("service.name")
-        if version and (span is root or service != root.resource.get("service.name")):
-            return str(version)
+        own, service = span.resource.get("service.version"), span.resource.get("service.name")
+        if own and (span is root or service != root.resource.get("service.name")):
+            return str(own)
     return ""
 
 

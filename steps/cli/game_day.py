@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from steps.cli.options import DEFAULT_WORKDIR, ConfigOption, SetOption, WorkdirOption, load_settings
+from steps.cli.options import DEFAULT_WORKDIR, ConfigOption, JsonOption, SetOption, WorkdirOption, emit, load_settings
 from steps.contract.errors import DataError
 from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
@@ -27,6 +28,7 @@ def game_day(
     workdir: WorkdirOption = DEFAULT_WORKDIR,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Release a bad version, wait for the abort, print the timeline; exit code 1 when it took too long."""
     ctx = StepContext(load_settings(config, overrides), f"game-day-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", workdir.resolve())
@@ -40,9 +42,12 @@ def game_day(
         bad = register_bad(ctx, files)
     else:
         raise DataError("which model is bad? give --fault-version, --artifact or --break-champion")
-    line = Game(ctx, typer.echo, timeout, reconcile).play(bad, files, approved_by)
+    line = Game(ctx, partial(typer.echo, err=as_json), timeout, reconcile).play(bad, files, approved_by)
+    late = line.warning()
+    if as_json:
+        emit(line.model_dump(mode="json") | {"warning": late})
+        raise typer.Exit(1 if late else 0)
     for text in line.lines():
         typer.echo(text)
-    late = line.warning()
     typer.echo(late or f"held: {EVENT_TEXTS['pin_reverted']} and all traffic back within {line.limit_s:.0f} s of the breach")
     raise typer.Exit(1 if late else 0)

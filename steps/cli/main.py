@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -34,7 +33,7 @@ class Command:
     help: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def load(self) -> click.Command:
+    def load(self) -> Any:
         """The command, its module imported."""
         module, _, name = self.target.partition(":")
         target = getattr(importlib.import_module(module), name)
@@ -68,17 +67,17 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are loaded when they are called."""
+    """A group whose commands are loaded when they are called. Typer brings a click of its own, whose types have no public name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of `COMMANDS`."""
         return [command.name for command in COMMANDS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load a command; None where there is none of that name."""
         return next((command.load() for command in COMMANDS if command.name == cmd_name), None)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write names and help without loading anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(command.name, command.help) for command in COMMANDS])

@@ -78,6 +78,7 @@ def fetch_model(
     uri: Annotated[str, typer.Option(help="Where the model is: file:///… or s3://…, as the pin says.", show_default=False)] = "",
     sha256: Annotated[str, typer.Option(help="Digest of its files, as the pin says.", show_default=False)] = "",
     model: Annotated[str, typer.Option(help="Both in one, as steps pass it on: URI#sha256:DIGEST.", show_default=False)] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Download a model and verify it; what is there already is not fetched again. For init containers."""
     if bool(model) == bool(uri or sha256):
@@ -89,7 +90,10 @@ def fetch_model(
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise UsageError(f"--sha256 {sha256[:80]!r}: give the 64 hex digits of the pin")
     fetched = fetch(uri, sha256, to.absolute())
-    typer.echo(f"{to}: {'fetched' if fetched else 'there already'}, sha256:{sha256}")
+    if as_json:
+        emit({"to": str(to), "fetched": fetched, "sha256": sha256})
+    else:
+        typer.echo(f"{to}: {'fetched' if fetched else 'there already'}, sha256:{sha256}")
 
 
 def doctor(

@@ -142,7 +142,7 @@ class Interpreter:
 
     def _holds(self, condition: Condition) -> bool:
         value = self.value(condition.source)
-        return value == condition.equals if condition.equals is not None else value != condition.differs
+        return bool(value == condition.equals if condition.equals is not None else value != condition.differs)
 
     def _values(self, inputs: Mapping[str, str]) -> dict[str, Any]:
         return {name: self.value(source) for name, source in inputs.items()}

@@ -30,7 +30,7 @@ def headline(report: RunReport) -> str:
 def _rows(report: RunReport) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     if traces := report.ingest:
-        gates = ", ".join(f"{name} {count}" for name, count in traces.by_gate.items())
+        gates = ", ".join(f"{name} {count}" for name, count in traces.by_gate.model_dump().items())
         rows.append(("traces", f"{traces.read} read, {traces.written} kept, {traces.quarantined} quarantined; gates: {gates}"))
     if labels := report.label:
         mean = f", mean reward {labels.mean_score:.2f}" if labels.mean_score is not None else ""
