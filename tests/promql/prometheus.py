@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
 
 from steps.cluster.process import bound_to_parent
 
@@ -71,6 +69,7 @@ class Prometheus:
         jobs = [_job(name, target) for name, target in (targets or {}).items()]
         config.write_text(yaml.safe_dump({"scrape_configs": jobs, "rule_files": [str(path) for path in rules]}), encoding="utf-8")
         self.url = f"http://127.0.0.1:{free_port()}"
+        self._client = PrometheusConnect(self.url)
         self._log = (folder / "log").open("wb")
         command = [
             str(shutil.which("prometheus")),
@@ -101,17 +100,14 @@ class Prometheus:
         Raises:
             QueryError: the query is refused, is no vector, or nobody answers.
         """
-        asked = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
+        moment = {} if at is None else {"time": f"{at:.3f}"}
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/query", urllib.parse.urlencode(asked).encode(), timeout=20) as response:
-                answer: dict[str, Any] = json.load(response)
-        except urllib.error.HTTPError as error:
-            raise QueryError(error.read().decode("utf-8", "replace")) from None
-        except OSError as error:
+            answer = self._client.custom_query(query, params=moment)
+        except (PrometheusApiClientException, OSError) as error:
             raise QueryError(str(error)) from None
-        if answer["data"]["resultType"] != "vector":
-            raise QueryError(f"{query}: a {answer['data']['resultType']}, not a vector")
-        return [(item["metric"], float(item["value"][1])) for item in answer["data"]["result"]]
+        if not all(isinstance(item, dict) and "value" in item for item in answer):
+            raise QueryError(f"{query}: not a vector")
+        return [(item["metric"], float(item["value"][1])) for item in answer]
 
     def values(self, query: str, at: float | None = NOW) -> list[float]:
         """The values of an instant vector; what Rollouts calls `result`."""
