@@ -31,7 +31,11 @@ def test_reconcile_looks_where_the_rollout_is_and_may(environment):
 def test_a_notification_starts_the_template_that_exists(environment):
     (binding,) = of_environment(environment)["workfloweventbinding-release-reconcile.yaml"]
     name = binding["spec"]["submit"]["workflowTemplateRef"]["name"]
-    template = yaml.safe_load((ROOT / "workflows" / "rendered" / environment / f"workflowtemplate-{name}.yaml").read_text(encoding="utf-8"))
+    template = yaml.safe_load(
+        (ROOT / "workflows" / "rendered" / ("kind" if environment == "kind" else "eks") / f"workflowtemplate-{name}.yaml").read_text(
+            encoding="utf-8"
+        )
+    )
     assert all("value" in parameter for parameter in template["spec"]["arguments"]["parameters"]), "an event gives no parameters"
     (role,) = of_environment(environment)["role-notifier.yaml"]
     (rule,) = [rule for rule in role["rules"] if rule["resources"] == ["workflowtemplates"]]
@@ -51,7 +55,7 @@ def test_where_nobody_notifies_nothing_is_made_for_it():
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_production_like_environment_reconciles_every_minute(environment):
-    path = ROOT / "workflows" / "rendered" / environment / "cronworkflow-release-reconcile.yaml"
+    path = ROOT / "workflows" / "rendered" / ("kind" if environment == "kind" else "eks") / "cronworkflow-release-reconcile.yaml"
     (schedule,) = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["schedules"]
     assert schedule == ("*/10 * * * *" if environment == "kind" else "* * * * *")
     template = yaml.safe_load(path.with_name("workflowtemplate-release-reconcile.yaml").read_text(encoding="utf-8"))
