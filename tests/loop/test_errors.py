@@ -92,11 +92,12 @@ def test_approval_without_a_person(tmp_path):
     shutil.rmtree(tmp_path / "work", ignore_errors=True)
     from rich.console import Console
 
-    from steps.contract.errors import UsageError
+    from steps.contract.pipeline import APPROVE_TRAIN
+from steps.contract.errors import UsageError
     from steps.laptop.approve import ask_approval
 
     with pytest.raises(UsageError, match="--yes"):
-        ask_approval(Console(quiet=True), "approve-train", "?", {}, digest="d", automatic=False)
+        ask_approval(Console(quiet=True), APPROVE_TRAIN, dict.fromkeys((item.name for item in APPROVE_TRAIN.shows), "?"), automatic=False)
 
 
 @pytest.mark.parametrize(
