@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from steps.cli.main import _split_params, app
+from steps.cli.step import app, split_params
 from steps.registry.register import Params as Register
 from steps.release.release import Params as Release
 from steps.serve.model.fault import parse_fault
@@ -93,9 +93,9 @@ def test_the_bad_versions_fail_in_ways_that_the_server_knows():
 
 def test_the_commands_are_what_the_steps_take():
     artifact = artifact_of(RELEASED)
-    registered = Register.model_validate(_split_params(register_arguments(artifact, "x")[2:]))
+    registered = Register.model_validate(split_params(register_arguments(artifact, "x")[2:]))
     assert registered.bootstrap and registered.policy_version == "e2e-x" and str(registered.model) == artifact
-    released = Release.model_validate(_split_params(release_arguments("agent-model@4", artifact)[2:]))
+    released = Release.model_validate(split_params(release_arguments("agent-model@4", artifact)[2:]))
     assert released.model.version == 4
     shown = CliRunner().invoke(app, ["traffic", "--help"]).output
     assert all(f"--{option} " in shown for option in ("gateway", "seconds", "users", "pause-s"))

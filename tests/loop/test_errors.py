@@ -92,8 +92,8 @@ def test_approval_without_a_person(tmp_path):
     shutil.rmtree(tmp_path / "work", ignore_errors=True)
     from rich.console import Console
 
+    from steps.contract.errors import UsageError
     from steps.contract.pipeline import APPROVE_TRAIN
-from steps.contract.errors import UsageError
     from steps.laptop.approve import ask_approval
 
     with pytest.raises(UsageError, match="--yes"):
