@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from steps.cli.step import app, split_params
+from steps.cli.main import app
+from steps.cli.step import split_params
 from steps.registry.register import Params as Register
 from steps.release.release import Params as Release
 from steps.serve.model.fault import parse_fault
