@@ -6,194 +6,45 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steps.chat.claims import confidentiality_of, consent_of, first_text, region_of
-from steps.chat.contexts import find_contexts, is_retriever, split_prompt
-from steps.chat.langfuse import FEEDBACK_NAMES, as_mapping, parse_feedback
-from steps.chat.messages import Message, as_text, clean_text, decode_json, finish_reason_of, indexed_messages, parse_answer, parse_messages
+from steps.chat.answer import SIDE_STEPS, Answer, find_answer, find_question, find_root, own_words, user_text_of
+from steps.chat.claims import claims_of
+from steps.chat.contexts import find_contexts, is_retriever
+from steps.chat.generation import Generation, input_of, read_generation
+from steps.chat.langfuse import FEEDBACK_NAMES, parse_feedback
+from steps.chat.outputs import parse_output
+from steps.chat.same_call import merge_same_calls
 from steps.chat.span import Score, Span
+from steps.chat.span_kind import GENERATION, SIDE_KINDS, kind_of
 from steps.chat.trace import Trace, model_partition
+from steps.chat.usage import first_word
+from steps.chat.values import decode_json, decode_object
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_NS = 946_684_800 * 10**9  # 2000-01-01: earlier is a broken clock, and would be its own partition
-_LATEST_NS = 4_102_444_800 * 10**9  # 2100-01-01
+_FUTURE_NS = 2 * 86_400 * 10**9  # a clock that is ahead by more than two days is broken
 MAX_TEXT_CHARACTERS = 4_000_000
-_GENERATION_KINDS = frozenset({"generation", "llm", "chat", "text_completion", "generate_content", "completion"})
-_NO_ANSWER_KINDS = frozenset({"embedding", "embeddings", "tool", "execute_tool", "evaluator", "guardrail", "event"})
-_KIND_KEYS = ("langfuse.observation.type", "gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type")
-_INPUT_KEYS = (
-    "langfuse.observation.input",
-    "ai.prompt.messages",
-    "ai.prompt",
-    "mlflow.spanInputs",
-    "traceloop.entity.input",
-    "input.value",
-)
-_OUTPUT_KEYS = ("langfuse.observation.output", "ai.response.text", "mlflow.spanOutputs", "traceloop.entity.output", "output.value")
-_EVENT_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
-_MODEL_KEYS = ("langfuse.observation.model.name", "gen_ai.response.model", "ai.model.id", "gen_ai.request.model", "llm.model_name", "model")
 _VERSION_KEYS = (
-    "ctp.model_version",
-    "gen_ai.response.model_version",
-    "langfuse.trace.metadata.model_version",
-    "langfuse.observation.metadata.model_version",
-    "metadata.model_version",
-    "model_version",
+    *("ctp.model_version", "gen_ai.response.model_version", "langfuse.trace.metadata.model_version"),
+    *("langfuse.observation.metadata.model_version", "metadata.model_version", "model_version"),
 )
-_USER_KEYS = (
-    "langfuse.user.id",
-    "user.id",
-    "enduser.id",
-    "langfuse.trace.metadata.langfuse_user_id",
-    "langfuse.trace.metadata.user_id",
-    "user_id",
-)
-_SESSION_KEYS = ("langfuse.session.id", "session.id", "gen_ai.conversation.id", "session_id")
 _ENVIRONMENT_KEYS = ("langfuse.environment", "deployment.environment.name", "deployment.environment")
+# Langfuse's own calls: judges and experiments are not traffic.
+_OWN_ENVIRONMENTS = (
+    *("langfuse-llm-as-a-judge", "langfuse-prompt-experiment", "langfuse-code-eval"),
+    *("langfuse-natural-language-filter", "langfuse-in-app-agent"),
+)
 
 
-def kind_of(span: Span) -> str:
-    """Kind of a span's work, as one lower-case word; "" without one."""
-    for key in _KIND_KEYS:
-        value = span.attributes.get(key)
-        if isinstance(value, str) and value:
-            return value.lower()
-    return ""
-
-
-def _event_messages(span: Span) -> tuple[list[Message], str]:
-    """Input messages and answer in a span's events."""
-    messages: list[Message] = []
-    answer = ""
-    for name, event in span.events:
-        body = decode_json(event.get("body") or event.get("gen_ai.event.content") or event.get("event.body"))
-        body = body if isinstance(body, dict) else {"content": body} if body else event
-        if name in _EVENT_ROLES:
-            text = as_text(decode_json(body.get("content")))
-            messages += [{"role": _EVENT_ROLES[name], "content": text}] if text else []
-        elif name == "gen_ai.choice":
-            answer = parse_answer(body.get("message") or body.get("content")) or answer
-        elif name == "gen_ai.client.inference.operation.details":
-            messages = _instructions(event) + parse_messages(event.get("gen_ai.input.messages")) or messages
-            answer = parse_answer(event.get("gen_ai.output.messages")) or answer
-        elif name == "gen_ai.content.prompt":
-            messages = parse_messages(event.get("gen_ai.prompt")) or messages
-        elif name == "gen_ai.content.completion":
-            answer = parse_answer(event.get("gen_ai.completion")) or answer
-    return messages, answer
-
-
-def _instructions(attributes: dict[str, Any]) -> list[Message]:
-    text = as_text(decode_json(attributes.get("gen_ai.system_instructions")))
-    return [{"role": "system", "content": text}] if text else []
-
-
-def input_messages(span: Span) -> list[Message]:
-    """Messages that a span received as input; [] without any."""
-    a = span.attributes
-    if a.get("gen_ai.input.messages"):
-        return _instructions(a) + parse_messages(a["gen_ai.input.messages"])
-    for key in _INPUT_KEYS[:3]:
-        if a.get(key):
-            return parse_messages(a[key])
-    if span.events:
-        messages = _event_messages(span)[0]
-        if messages:
-            return messages
-    for prefix, suffix in (("gen_ai.prompt", ""), ("llm.input_messages", "message."), ("llm.prompts", "")):
-        messages = indexed_messages(a, prefix, suffix)
-        if messages:
-            return messages
-    for key in (*_INPUT_KEYS[3:], "gen_ai.prompt"):
-        if a.get(key):
-            return parse_messages(a[key])
-    return []
-
-
-def output_text(span: Span) -> str:
-    """Answer that a span holds; "" without one."""
-    a = span.attributes
-    if a.get("gen_ai.output.messages"):
-        return parse_answer(a["gen_ai.output.messages"])
-    for key in _OUTPUT_KEYS[:2]:
-        if a.get(key):
-            return parse_answer(a[key])
-    if span.events:
-        answer = _event_messages(span)[1]
-        if answer:
-            return answer
-    for prefix, suffix in (("gen_ai.completion", ""), ("llm.output_messages", "message.")):
-        messages = indexed_messages(a, prefix, suffix)
-        if messages:
-            return messages[-1]["content"]
-    for key in (*_OUTPUT_KEYS[2:], "gen_ai.completion"):
-        if a.get(key):
-            return parse_answer(a[key])
-    return ""
-
-
-def _is_generation(span: Span) -> bool:
-    kind = kind_of(span)
-    if kind in _GENERATION_KINDS:
-        return True
-    a = span.attributes
-    return not kind and any(key in a for key in ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "ai.model.id"))
-
-
-def _number(*values: Any) -> int:
-    """The first value that is a count, else 0."""
-    for value in values:
-        try:
-            if value is not None and 0 <= int(value) < 2**53:
-                return int(value)
-        except (TypeError, ValueError, OverflowError):
-            continue
-    return 0
-
-
-def _tokens(span: Span) -> tuple[int, int]:
-    a = span.attributes
-    usage = as_mapping(a.get("langfuse.observation.usage_details"))
-    return (
-        _number(
-            a.get("gen_ai.usage.input_tokens"),
-            a.get("gen_ai.usage.prompt_tokens"),
-            a.get("llm.token_count.prompt"),
-            usage.get("input"),
-            usage.get("prompt_tokens"),
-        ),
-        _number(
-            a.get("gen_ai.usage.output_tokens"),
-            a.get("gen_ai.usage.completion_tokens"),
-            a.get("llm.token_count.completion"),
-            usage.get("output"),
-            usage.get("completion_tokens"),
-        ),
-    )
-
-
-def _finish_reason(span: Span) -> str:
-    a = span.attributes
-    reasons = (
-        decode_json(a.get("gen_ai.response.finish_reasons")) or a.get("gen_ai.completion.0.finish_reason") or a.get("llm.finish_reason")
-    )
-    reason = reasons[0] if isinstance(reasons, list) and reasons else reasons
-    if not reason:
-        reason = next(
-            (finish_reason_of(a[key]) for key in ("gen_ai.output.messages", "langfuse.observation.output", "output.value") if a.get(key)),
-            "",
-        )
-    return str(reason or "")
-
-
-def _version(answering: Span, generations: list[Span], root: Span) -> str:
+def _version(answering: Span | None, generations: list[Span], root: Span) -> str:
     """Version of the model: an attribute of its own, or else the service.version of the model server.
 
     An app's service.version is the app's: it counts only when the app is the only service.
     """
-    version = first_text([answering, *generations, root], _VERSION_KEYS)
-    if version:
-        return version
-    for span in (answering, *generations):
+    spans = [*([answering] if answering else []), *generations]
+    for span in (*spans, root):
+        if version := first_word(span.attributes, _VERSION_KEYS):
+            return version
+    for span in spans:
         own, service = span.resource.get("service.version"), span.resource.get("service.name")
         if own and (span is root or service != root.resource.get("service.name")):
             return str(own)
@@ -202,8 +53,9 @@ def _version(answering: Span, generations: list[Span], root: Span) -> str:
 
 def _feedback(spans: list[Span], scores: list[Score]) -> float | None:
     """The user's verdict: the latest score, else the last evaluation event."""
-    if scores:
-        return max(scores, key=lambda score: score.at_ns).value
+    values = [score for score in scores if score.value is not None]
+    if values:
+        return max(values, key=lambda score: score.at_ns).value
     result = None
     for span in spans:
         for name, event in span.events:
@@ -214,119 +66,169 @@ def _feedback(spans: list[Span], scores: list[Score]) -> float | None:
     return result
 
 
-def _question(root: Span, answering: Span, messages: list[Message]) -> str:
-    """The user's question alone: the root's input when it has one, else the last user message, without context sections."""
-    for candidate in (input_messages(root) if root is not answering else [], messages):
-        users = [message["content"] for message in candidate if message["role"] == "user"]
-        if users:
-            question = split_prompt(users[-1])[1]
-            if question:
-                return question
-    return ""
-
-
-def _unique(spans: Iterable[Span]) -> list[Span]:
-    """Spans without redeliveries, by start time; of two with one id the fuller counts."""
+def _unique(spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
+    """(spans without redeliveries by start time, the poorer deliveries); of two with one id the fuller counts."""
     by_id: dict[tuple[str, str], Span] = {}
+    others: list[Span] = []
     for span in spans:
         other = by_id.get((span.source, span.span_id))
-        if other is None or (len(span.attributes), span.end_ns, span.uri, span.offset) > (
-            len(other.attributes),
-            other.end_ns,
-            other.uri,
-            other.offset,
-        ):
+        if other is None:
             by_id[(span.source, span.span_id)] = span
-    return sorted(by_id.values(), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
-
-
-def _root(spans: list[Span]) -> Span:
-    """The outermost span: no parent, else a parent that is not here; a trace row before observations."""
-    ids = {span.span_id for span in spans}
-    rank = {id(span): (bool(span.span_id), bool(span.parent_id), span.parent_id in ids) for span in spans}
-    return min(spans, key=lambda span: rank[id(span)])
-
-
-def _find_answer(root: Span, ordered: list[Span], generations: list[Span]) -> tuple[Span, str] | str:
-    """The span that answered last, with its answer, or the reason why none did.
-
-    Any other span counts only when no generation holds an answer.
-    """
-    answers = [(span, text) for span in generations if (text := output_text(span).strip())]
-    if answers:
-        return max(answers, key=lambda answer: answer[0].end_ns)
-    for span in (root, *ordered):
-        if span.error or is_retriever(span) or kind_of(span) in _NO_ANSWER_KINDS:
             continue
-        if text := output_text(span).strip():
-            return span, text
+        fuller, poorer = sorted((span, other), key=_fullness, reverse=True)
+        fuller.events = fuller.events or poorer.events
+        by_id[(span.source, span.span_id)] = fuller
+        others.append(poorer)
+    return sorted(by_id.values(), key=lambda span: (span.start_ns, span.end_ns, span.span_id)), others
+
+
+def _fullness(span: Span) -> tuple[Any, ...]:
+    size = sum(len(value) for value in span.attributes.values() if isinstance(value, str))
+    return (len(span.attributes), size, len(span.events), span.end_ns, span.uri, span.offset)
+
+
+def _read_generations(spans: list[Span], parents: dict[str, str]) -> list[Generation]:
+    """Every model call once, its agent taken from the spans above when it names none."""
+    by_id = {span.span_id: span for span in spans}
+    generations = [read_generation(span) for span in spans if kind_of(span) == GENERATION]
+    raw = {span.parent_id: span for span in spans if kind_of(span) == "raw"}
+    for generation in generations:
+        if generation.span_id in raw:
+            _complete_from_raw(generation, raw[generation.span_id])
+        parent, seen = generation.parent_id, set()
+        while parent in by_id and parent not in seen and not (generation.agent and _has_system(generation)):
+            seen.add(parent)
+            a = by_id[parent].attributes
+            if kind_of(by_id[parent]) == "agent":
+                generation.agent = generation.agent or first_word(a, ("gen_ai.agent.name", "agent.name", "ai.telemetry.functionId"))
+                _take_system(generation, a)
+            parent = by_id[parent].parent_id
+    return merge_same_calls(generations, parents)
+
+
+def _has_system(generation: Generation) -> bool:
+    return any(message["role"] == "system" for message in generation.messages)
+
+
+def _take_system(generation: Generation, agent: dict[str, Any]) -> None:
+    """Strands keeps the system prompt and the tools on the agent's span alone."""
+    prompt = agent.get("system_prompt")
+    if isinstance(prompt, str) and prompt and generation.messages and not _has_system(generation):
+        decoded = decode_json(prompt)
+        generation.messages.insert(0, {"role": "system", "content": decoded if isinstance(decoded, str) else prompt})
+
+
+def _complete_from_raw(generation: Generation, raw: Span) -> None:
+    """LiteLLM's first telemetry keeps calls complete only in its child with the provider's raw answer."""
+    from_raw = next((value for key, value in raw.attributes.items() if key.startswith("llm.") and key.endswith(".choices")), None)
+    if from_raw is None:
+        return
+    messages = parse_output({"choices": decode_object(from_raw)}).messages
+    turn = messages[0] if messages else {}
+    if turn and (turn.get("tool_calls") or not generation.output):
+        generation.output = turn
+        generation.problems = [problem for problem in generation.problems if problem != "incomplete-output"]
+
+
+def assemble(
+    spans: Iterable[Span],
+    scores: Iterable[Score] = (),
+    *,
+    now: datetime | None = None,
+    side_steps: frozenset[str] = SIDE_STEPS,
+    trust_prompts: bool = False,
+) -> Trace | str:
+    """Assemble the trace of spans that have one trace id, in any order and with redeliveries.
+
+    Args:
+        spans: all spans of the trace that were delivered.
+        scores: users' verdicts about it.
+        now: today's clock; times later than two days from it are refused. None: the machine's.
+        side_steps: words in the name of a call that is never the answer, such as "title".
+        trust_prompts: sections of a prompt are the app's, although nothing tells the user's own words.
+
+    Returns:
+        The trace, or why there is none: no-generation, generation-error, no-answer, no-input,
+        text-too-large, bad-timestamp, langfuse-internal.
+    """
+    ordered, poorer = _unique(spans)
+    root = find_root(ordered)
+    environment = _environment([root, *ordered])
+    if environment in _OWN_ENVIRONMENTS:
+        return "langfuse-internal"
+    parents = {span.span_id: span.parent_id for span in ordered}
+    generations = _read_generations(ordered, parents)
+    whole = [generation for generation in generations if generation.text.strip() or generation.calls]
+    answer = find_answer(root, ordered, whole, side_steps)
+    if not whole:
+        fallback = _outer_turn(root, ordered)
+        if fallback is None:
+            return _refusal(ordered, generations)
+        answer, whole = Answer(fallback, "root-match"), [fallback]
+    asked = next((item for item in (answer.generation, whole[-1]) if item is not None), whole[-1])
+    if not any(generation.messages for generation in whole):
+        if user_text_of(root) is None:
+            return "no-input"
+        asked.messages = input_of(root).messages
+    if sum(len(message["content"]) for generation in whole for message in (*generation.messages, generation.output)) > MAX_TEXT_CHARACTERS:
+        return "text-too-large"
+    start_ns = min((span.start_ns for span in ordered if span.start_ns), default=0) or asked.end_ns
+    now_ns = int((now or datetime.now(UTC)).timestamp()) * 10**9
+    if not _EARLIEST_NS <= start_ns <= now_ns + _FUTURE_NS:
+        return "bad-timestamp"
+    claims = claims_of([root, *ordered, *poorer])
+    by_id = {span.span_id: span for span in ordered}
+    answering = by_id.get(answer.generation.span_id) if answer.generation else None
+    words = own_words(root, ordered, asked)
+    name = asked.model_answered or next((item.model_answered for item in reversed(whole) if item.model_answered), "")
+    return Trace(
+        trace_id=root.trace_id,
+        source=root.source.removesuffix("-trace"),
+        source_uri=(answering or root).uri,
+        ts=_EPOCH + timedelta(microseconds=start_ns // 1000),
+        model=model_partition(name),
+        model_name=name,
+        model_version=_version(answering, [by_id[item.span_id] for item in whole if item.span_id in by_id], root),
+        consent=claims.consent,
+        consents=claims.consents,
+        withdrawn=claims.withdrawn,
+        claim_places=claims.places,
+        claim_keys=claims.unlisted,
+        region=claims.region,
+        confidentiality=claims.confidentiality,
+        user_id=claims.user_id,
+        session_id=claims.session_id,
+        question=find_question(words, asked),
+        contexts=find_contexts(ordered, asked.messages, words, trust_prompts=trust_prompts),
+        generations=whole,
+        answer_span_id=answer.generation.span_id if answer.generation else "",
+        answer_source=answer.source,
+        feedback=_feedback(ordered, list(scores)),
+        status="error" if asked.error else "ok",
+        environment=environment,
+    )
+
+
+def _outer_turn(root: Span, ordered: list[Span]) -> Generation | None:
+    """A turn that only an outer span tells: the root's, else that of the first span that is no tool, retriever or the like."""
+    for span in (root, *ordered):
+        if span.error or is_retriever(span) or kind_of(span) in SIDE_KINDS:
+            continue
+        generation = read_generation(span)
+        if generation.text.strip():
+            return generation
+    return None
+
+
+def _refusal(ordered: list[Span], generations: list[Generation]) -> str:
     if not generations:
         return "no-generation"
-    return "generation-error" if any(span.error for span in generations) else "no-answer"
-
-
-def _find_messages(root: Span, answering: Span, generations: list[Span]) -> list[Message]:
-    """What the model saw: the input of the answering span, else of the latest other span that has one."""
-    return next((messages for span in (answering, *reversed(generations), root) if (messages := input_messages(span))), [])
-
-
-def _latency_ms(span: Span) -> float:
-    """Duration of a span; 0 when a time is unknown."""
-    return max(0.0, (span.end_ns - span.start_ns) / 1e6) if span.start_ns and span.end_ns else 0.0
+    return "generation-error" if any(span.error for span in ordered) else "no-answer"
 
 
 def _environment(spans: list[Span]) -> str:
     """Deployment environment: an attribute of a span, else of a resource; "" when unknown."""
-    attribute = first_text(spans, _ENVIRONMENT_KEYS)
-    return attribute or str(next((span.resource[key] for span in spans for key in _ENVIRONMENT_KEYS if span.resource.get(key)), ""))
-
-
-def assemble(spans: Iterable[Span], scores: Iterable[Score] = ()) -> Trace | str:
-    """Assemble the trace of spans that have one trace id, in any order and with redeliveries.
-
-    Returns:
-        The trace, or why there is none: no-generation, generation-error, no-answer, no-input,
-        text-too-large, bad-timestamp.
-    """
-    ordered = _unique(spans)
-    root = _root(ordered)
-    generations = [span for span in ordered if _is_generation(span)]
-    result = _find_answer(root, ordered, generations)
-    if isinstance(result, str):
-        return result
-    answering, answer = result
-    messages = _find_messages(root, answering, generations)
-    question = _question(root, answering, messages)
-    if not messages and not question:
-        return "no-input"
-    if len(answer) + len(question) + sum(len(message["content"]) for message in messages) > MAX_TEXT_CHARACTERS:
-        return "text-too-large"
-    start_ns = min((span.start_ns for span in ordered if span.start_ns), default=0) or answering.end_ns
-    if not _EARLIEST_NS <= start_ns < _LATEST_NS:
-        return "bad-timestamp"
-    outward = [root, answering, *ordered]
-    input_tokens, output_tokens = _tokens(answering)
-    return Trace(
-        trace_id=root.trace_id,
-        source=answering.source,
-        source_uri=answering.uri,
-        ts=_EPOCH + timedelta(microseconds=start_ns // 1000),
-        model=model_partition(first_text([answering, *reversed(generations)], _MODEL_KEYS)),
-        model_version=_version(answering, generations, root),
-        consent=consent_of(ordered),
-        region=region_of(ordered),
-        confidentiality=confidentiality_of(ordered),
-        user_id=first_text(outward, _USER_KEYS),
-        session_id=first_text(outward, _SESSION_KEYS),
-        question=question,
-        messages=messages,
-        contexts=find_contexts(ordered, messages),
-        answer=clean_text(answer),
-        feedback=_feedback(ordered, list(scores)),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        latency_ms=_latency_ms(answering),
-        finish_reason=_finish_reason(answering),
-        status="error" if answering.error else "ok",
-        environment=_environment(outward),
-    )
+    for span in spans:
+        if word := first_word(span.attributes, _ENVIRONMENT_KEYS):
+            return word
+    return str(next((span.resource[key] for span in spans for key in _ENVIRONMENT_KEYS if span.resource.get(key)), ""))

@@ -9,8 +9,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from steps.chat.messages import Message, as_text, decode_json
+from steps.chat.content import result_text
+from steps.chat.messages import Message, is_message, parse_conversation
 from steps.chat.span import Span
+from steps.chat.span_kind import kind_of
+from steps.chat.values import clean_text, decode_json
 
 CONTEXT_KEYS = ("retrieved_contexts", "contexts", "context", "documents", "knowledge")
 _LIST_KEYS = (
@@ -26,6 +29,17 @@ _LIST_KEYS = (
     "data",
     "nodes",
     "output",
+)
+_TOOL_RESULTS = (
+    *(
+        "gen_ai.tool.call.result",
+        "gen_ai.tool.output",
+        "ai.toolCall.result",
+        "tool_response",
+        "langfuse.observation.output",
+        "output.value",
+    ),
+    *("traceloop.entity.output", "genkit:output", "mlflow.spanOutputs", "gcp.vertex.agent.tool_response", "tool.output"),
 )
 _DOCUMENT_TEXT = ("content", "page_content", "text", "document.content", "chunk", "passage", "body", "value")
 _INDEXED = re.compile(r"retrieval\.documents\.(\d+)\.document\.content$")
@@ -46,13 +60,13 @@ def parse_documents(value: Any, depth: int = 0) -> list[str]:
     if depth > 6 or value is None:
         return []
     if isinstance(value, str):
-        return [as_text(value).strip()] if value.strip() else []
+        return [clean_text(value).strip()] if value.strip() else []
     if isinstance(value, list):
         return [text for item in value for text in parse_documents(item, depth + 1)]
     if isinstance(value, dict):
         for key in _DOCUMENT_TEXT:
             if isinstance(value.get(key), (str, list)) and value[key]:
-                return [as_text(value[key]).strip()] if isinstance(value[key], str) else parse_documents(value[key], depth + 1)
+                return [clean_text(value[key]).strip()] if isinstance(value[key], str) else parse_documents(value[key], depth + 1)
         inner = value.get("document") or next((value[key] for key in _LIST_KEYS if value.get(key)), None)
         return parse_documents(inner, depth + 1)
     return []
@@ -60,15 +74,7 @@ def parse_documents(value: Any, depth: int = 0) -> list[str]:
 
 def is_retriever(span: Span) -> bool:
     """Whether a span fetched documents."""
-    a = span.attributes
-    kind = (
-        a.get("gen_ai.operation.name")
-        or a.get("langfuse.observation.type")
-        or a.get("openinference.span.kind")
-        or a.get("traceloop.span.kind")
-        or ""
-    )
-    return str(kind).lower() in ("retrieval", "retriever", "retrieve", "reranker") or "gen_ai.retrieval.documents" in a
+    return kind_of(span) in ("retriever", "reranker") or "gen_ai.retrieval.documents" in span.attributes
 
 
 def _of_retriever(span: Span) -> list[str]:
@@ -162,15 +168,48 @@ def split_prompt(text: str) -> tuple[list[str], str]:
     return _bullets(body[: body_end.start()] if body_end else body), (question[: end.start()] if end else question).strip()
 
 
-def find_contexts(spans: list[Span], messages: Iterable[Message]) -> list[str]:
-    """Contexts of a trace, by precedence; each passage once, in retrieval order."""
+def _of_tools(span: Span) -> list[str]:
+    """Result of a tool span."""
+    a = span.attributes
+    for key in _TOOL_RESULTS:
+        if a.get(key) not in (None, ""):
+            value = decode_json(a[key])
+            messages = parse_conversation(value, "tool").messages if is_message(value) else []
+            text = messages[0]["content"] if messages else result_text(value)
+            return [text] if text else []
+    return []
+
+
+def find_contexts(spans: list[Span], messages: Iterable[Message], user_text: str | None, *, trust_prompts: bool = False) -> list[str]:
+    """Evidence of a trace: retrieved passages, then results of tools; each text once, in order.
+
+    What a user typed is never evidence. A section of the prompt counts when the app put it there: in the system message,
+    or in a user message whose own words are known from the root span and do not hold it.
+
+    Args:
+        spans: all spans of the trace.
+        messages: prompt of the answer.
+        user_text: the user's own words as the root span has them; None when nothing tells them.
+        trust_prompts: a section of a user message counts when nothing tells the user's own words, too.
+    """
+    messages = list(messages)
     contexts = [text for span in spans if is_retriever(span) for text in _of_retriever(span)]
     if not contexts:
         contexts = next((texts for span in spans if (texts := _of_attributes(span))), [])
     if not contexts:
-        last: dict[str, str] = {message["role"]: message["content"] for message in messages}
-        for role in ("user", "system"):
-            contexts = split_prompt(last.get(role, ""))[0]
-            if contexts:
-                break
-    return list(dict.fromkeys(text for text in contexts if text))
+        contexts = _of_prompt(messages, "" if user_text is None and trust_prompts else user_text)
+    results = [text for message in messages if message["role"] == "tool" and (text := message["content"].strip())]
+    for span in spans:
+        if kind_of(span) == "tool":
+            results += [text for text in _of_tools(span) if not any(known in text for known in results)]
+    return list(dict.fromkeys(text for text in (*contexts, *results) if text))
+
+
+def _of_prompt(messages: list[Message], user_text: str | None) -> list[str]:
+    """Sections of the prompt that the app wrote."""
+    last: dict[str, str] = {message["role"]: message["content"] for message in messages}
+    if user_text is not None:
+        sections = [text for text in split_prompt(last.get("user", ""))[0] if text not in user_text]
+        if sections:
+            return sections
+    return split_prompt(last.get("system", ""))[0]

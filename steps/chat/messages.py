@@ -1,196 +1,340 @@
-"""Parser of messages and answers in the many shapes that instrumentations write.
+"""Messages of a model call in OpenAI chat form, from the input and output values of every known client.
 
-Every shape becomes a list of {"role", "content"} with text contents. What is not text
-(tool calls and their results, images) stays as compact JSON, so that the model's input stays complete.
+A message is `{"role", "content"}` with text content, and where it has them `tool_calls` (arguments as JSON text),
+`tool_call_id`, `name` and `reasoning_content`. Nothing here raises: what has no meaning becomes a problem of its row.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from steps.chat.content import Content, ToolCall, add_content, parse_call
+from steps.chat.tools import parse_tools
+from steps.chat.values import MAX_DEPTH, as_object, as_word, clean_text, compact_json, decode_json
 
-from steps.contract.files import canonical_json
-
-Message = dict[str, str]
-_ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "bot": "assistant", "developer": "system", "function": "tool"}
-_KNOWN_ROLES = frozenset({"system", "user", "assistant", "tool"})
-_HIDDEN_PARTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
-_TEXT_KEYS = ("question", "query", "user_input", "input", "prompt", "text", "content", "message", "inputs", "value")
-_ANSWER_KEYS = ("answer", "output", "response", "completion", "text", "content", "message", "result", "outputs", "generated_text", "value")
-_MAX_DEPTH = 16
-# Control characters have no meaning in a message; zero-width ones can hide a number from the gates.
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff]")
-
-
-def clean_text(text: str) -> str:
-    """Text without control and zero-width characters, and without lone surrogates."""
-    if _INVISIBLE.search(text):
-        text = _INVISIBLE.sub("", text)
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def decode_json(value: Any) -> Any:
-    """A JSON text as the value it holds; anything else as it is. The text of a JSON string counts too."""
-    if value == "null":
-        return None
-    if isinstance(value, str) and value[:1] in ("{", "[", '"', " ", "\n"):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return value
-
-
-def as_text(value: Any, depth: int = 0) -> str:
-    """Text of a content: a string, a list of parts, or a part."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return clean_text(value)
-    if depth > _MAX_DEPTH:
-        return ""
-    if isinstance(value, list):
-        parts = [as_text(item, depth + 1) for item in value]
-        return "\n".join(part for part in parts if part)
-    if isinstance(value, dict):
-        kind = value.get("type")
-        if kind in _HIDDEN_PARTS:
-            return ""
-        if kind in ("text", "output_text", "input_text", None):
-            for key in ("text", "content", "value"):
-                if value.get(key) is not None:
-                    return as_text(value[key], depth + 1)
-    return clean_text(canonical_json(value))
+Message = dict[str, Any]
+_ROLES = {
+    **{role: role for role in ("system", "user", "assistant", "tool")},
+    "human": "user",
+    "ai": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "developer": "system",
+    "function": "tool",
+    "humanmessage": "user",
+    "aimessage": "assistant",
+    "systemmessage": "system",
+    "toolmessage": "tool",
+    "functionmessage": "tool",
+    "aimessagechunk": "assistant",
+    "humanmessagechunk": "user",
+    "chatmessage": "user",
+    "chat": "user",
+    "instructions": "system",
+    # smolagents writes calls and results as text, and the model saw them as plain turns.
+    "tool-call": "assistant",
+    "tool-response": "user",
+    "tool_call": "assistant",
+    "tool_response": "user",
+    "agent": "assistant",
+    "chatbot": "assistant",
+    "customer": "user",
+}
+_ITEM_KINDS = frozenset(
+    {"function_call", "function_call_output", "reasoning", "custom_tool_call", "custom_tool_call_output", "computer_call"}
+)
+_TEXT_KEYS = ("question", "query", "user_input", "input", "prompt", "text", "content", "message", "inputs", "value", "task", "user")
 
 
-def _role(value: Any, default: str) -> str:
-    role = str(value or default).strip().lower()
-    role = _ROLES.get(role, role)
-    return role if role in _KNOWN_ROLES else default
+@dataclass(slots=True)
+class Conversation:
+    """Messages of one model call, with what came along with them.
+
+    Attributes:
+        messages: in order, in OpenAI form.
+        tools: tool definitions that stood among the messages.
+        media: kind and reference of pictures, sound and files.
+        problems: reasons why the row cannot be trained on.
+        finish_reason: why generation stopped, as the value says it; "" when it does not.
+        response_id: the provider's id of the answer; "" without one.
+        usage: token counts under the provider's names.
+        model: model that answered, as the value says it.
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    media: list[dict[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    finish_reason: str = ""
+    response_id: str = ""
+    usage: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
 
 
-def _message(item: Any, default_role: str) -> Message | None:
-    """One message in any of the known shapes."""
-    if isinstance(item, str):
-        return {"role": default_role, "content": clean_text(item)}
-    if not isinstance(item, dict):
-        return None
-    if isinstance(item.get("message"), dict):
-        item = item["message"]
-    if isinstance(item.get("kwargs"), dict) and "content" in item["kwargs"]:
-        item = {"role": str((item.get("id") or [""])[-1]).removesuffix("Message").lower(), **item["kwargs"]}
-    role = _role(
-        item.get("role") or (item.get("type") if item.get("type") in _ROLES or item.get("type") in _KNOWN_ROLES else ""), default_role
-    )
-    content = as_text(item.get("parts") if item.get("parts") is not None else item.get("content", item.get("text")))
-    calls = item.get("tool_calls")
-    if calls:
-        content = "\n".join(part for part in (content, clean_text(canonical_json(calls))) if part)
-    return {"role": role, "content": content}
+def _unwrap(item: dict[str, Any]) -> dict[str, Any]:
+    """The message inside LangChain's, Langfuse's and OpenAI's envelopes."""
+    for _ in range(4):
+        if isinstance(item.get("message"), dict) and "role" not in item:
+            finish = item.get("finish_reason") or item.get("finishReason")
+            item = {**item["message"], **({"finish_reason": finish} if finish else {})}
+        elif isinstance(item.get("kwargs"), dict) and ("lc" in item or "id" in item):
+            path = item.get("id")
+            name = path[-1] if isinstance(path, list) and path else ""
+            item = {**item["kwargs"], "role": item["kwargs"].get("role") or _role_name(name) or item["kwargs"].get("type")}
+        elif isinstance(item.get("data"), dict) and _role_name(item.get("type")) and "content" in item["data"]:
+            item = {**item["data"], "role": item["type"]}
+        else:
+            break
+    return item
+
+
+def _role_name(value: Any) -> str:
+    """The OpenAI role for a role, a message type or a class name; "" for no known one."""
+    return _ROLES.get(value.strip().lower(), "") if isinstance(value, str) else ""
 
 
 def is_message(item: Any) -> bool:
-    """Whether an object looks like a chat message."""
+    """Whether a value looks like a chat message of any known shape."""
     if not isinstance(item, dict):
         return False
-    inner = item.get("kwargs")
-    return (
-        (isinstance(inner, dict) and "content" in inner)
-        or "role" in item
-        or "parts" in item
-        or isinstance(item.get("message"), dict)
-        or (item.get("type") in _ROLES and "content" in item)
+    item = _unwrap(item)
+    if isinstance(item.get("role"), str) or isinstance(item.get("parts"), list) or item.get("type") in _ITEM_KINDS:
+        return True
+    return bool(_role_name(item.get("type")) and ("content" in item or "tool_calls" in item)) or (
+        item.get("type") == "message" and "content" in item
     )
 
 
-def parse_messages(value: Any, role: str = "user", depth: int = 0) -> list[Message]:
-    """Messages from an input value: a list, {"messages": …}, {"question": …}, a message, or plain text."""
-    value = decode_json(value)
-    if depth > _MAX_DEPTH or value is None or value == "":
-        return []
-    if isinstance(value, str):
-        return [{"role": role, "content": clean_text(value)}]
-    if isinstance(value, list):
-        if value and isinstance(value[0], list):
-            value = value[0]
-        if any(is_message(item) for item in value):
-            parsed = [_message(item, role) for item in value]
-            return [message for message in parsed if message is not None and message["content"]]
-        if len(value) == 1:
-            return parse_messages(value[0], role, depth + 1)
-        return [{"role": role, "content": as_text(value)}]
-    if not isinstance(value, dict):
-        return [{"role": role, "content": clean_text(str(value))}]
-    if is_message(value):
-        message = _message(value, role)
-        return [message] if message and message["content"] else []
-    for key in ("messages", "chat_history"):
-        if isinstance(value.get(key), (list, str)) and value[key]:
-            return parse_messages(value[key], role, depth + 1)
-    if set(value) <= {"args", "kwargs"}:
-        inner = value.get("kwargs") or value.get("args")
-        return parse_messages(inner, role, depth + 1)
-    for key in _TEXT_KEYS:
-        if value.get(key):
-            return parse_messages(value[key], role, depth + 1)
-    return [{"role": role, "content": clean_text(canonical_json(value))}]
+def _role_of(item: dict[str, Any], default: str, conversation: Conversation) -> str:
+    raw = item.get("role")
+    if isinstance(raw, str) and raw.strip():
+        role = _role_name(raw)
+        if not role:
+            conversation.problems.append("unknown-role")
+        return role or default
+    return _role_name(item.get("type")) or default
 
 
-def parse_answer(value: Any, depth: int = 0) -> str:
-    """The answer's text from an output value; "" when there is none."""
-    value = decode_json(value)
-    if depth > _MAX_DEPTH or value is None:
-        return ""
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, list):
-        if value and isinstance(value[0], list):
-            return parse_answer(value[0], depth + 1)
-        messages = [item for item in value if is_message(item)]
-        if messages:
-            texts = [
-                m["content"] for m in (_message(item, "assistant") for item in messages) if m and m["role"] == "assistant" and m["content"]
-            ]
-            return texts[-1] if texts else ""
-        return parse_answer(value[0], depth + 1) if len(value) == 1 else as_text(value)
-    if not isinstance(value, dict):
-        return clean_text(str(value))
-    for key in ("choices", "messages", "generations"):
-        if isinstance(value.get(key), list) and value[key]:
-            items = value[key][:1] if key != "messages" else value[key]
-            return parse_answer(items, depth + 1)
-    if is_message(value) and not isinstance(value.get("message"), dict):
-        message = _message(value, "assistant")
-        return message["content"] if message else ""
-    for key in _ANSWER_KEYS:
-        if value.get(key):
-            return parse_answer(value[key], depth + 1)
-    return "" if not value or set(value) <= {"role", *_ANSWER_KEYS} else clean_text(canonical_json(value))
+def _calls_of(item: dict[str, Any], content: Content) -> list[ToolCall]:
+    """Tool calls of a message: those of its parts, else of the fields that clients use."""
+    if content.calls:
+        return content.calls
+    extra = as_object(item.get("additional_kwargs"))
+    for value in (item.get("tool_calls"), item.get("toolCalls"), extra.get("tool_calls"), item.get("invalid_tool_calls")):
+        value = decode_json(value)
+        if isinstance(value, list) and value:
+            calls = [parse_call(call) if isinstance(call, dict) else None for call in value]
+            content.problems += ["bad-tool-call"] * calls.count(None)
+            return [call for call in calls if call is not None]
+    legacy = item.get("function_call") or extra.get("function_call")
+    if isinstance(legacy, dict) and (call := parse_call(legacy)) is not None:
+        return [call]
+    return []
 
 
-def finish_reason_of(value: Any) -> str:
-    """The finish reason that an output value carries itself, "" when none."""
-    value = decode_json(value)
-    if isinstance(value, dict):
-        choices = value.get("choices")
-        return str(value.get("finish_reason") or "") or (finish_reason_of(choices) if isinstance(choices, list) else "")
-    if isinstance(value, list) and value and isinstance(value[-1], dict):
-        return str(value[-1].get("finish_reason") or "")
+def _is_tool_definition(item: dict[str, Any]) -> bool:
+    """Langfuse's LangChain callback writes tool definitions as tool messages at the end of the prompt."""
+    content = decode_json(item.get("content"))
+    return item.get("role") == "tool" and isinstance(content, dict) and content.get("type") == "function" and "function" in content
+
+
+def add_item(item: Any, default: str, conversation: Conversation) -> None:
+    """Add the messages that one item of a list makes: one, or a tool message for each result in it."""
+    if isinstance(item, str):
+        if item:
+            content = Content()
+            add_content(item, content)
+            conversation.messages.append({"role": default, "content": content.text})
+            conversation.media += content.media
+        return
+    if not isinstance(item, dict):
+        if item is not None:
+            conversation.problems.append("unknown-message")
+        return
+    item = _unwrap(item)
+    if _is_tool_definition(item):
+        conversation.tools += parse_tools(decode_json(item["content"]))
+        return
+    content = Content()
+    kind = item.get("type") if item.get("type") in _ITEM_KINDS and not item.get("role") else ""
+    if kind:
+        add_content({**item, "type": str(kind).replace("custom_tool_call", "function_call")}, content)
+        role = "assistant"
+    else:
+        role = _role_of(item, default, conversation)
+        body = next((item[key] for key in ("parts", "content", "contents", "text") if item.get(key) is not None), None)
+        parts = decode_json(body) if role in ("tool", "assistant", "user") and _is_part_list(body) else body
+        add_content(parts, content)
+    conversation.finish_reason = finish_of(item) or conversation.finish_reason
+    _append(item, role, content, conversation)
+
+
+def _is_part_list(body: Any) -> bool:
+    """Whether a text is a list of typed parts that a client wrote as JSON (Strands, Semantic Kernel)."""
+    if not (isinstance(body, str) and body[:1] == "["):
+        return False
+    decoded = decode_json(body)
+    keys = {"text", "toolUse", "toolResult", "type", "functionCall", "image"}
+    return isinstance(decoded, list) and bool(decoded) and all(isinstance(part, dict) and keys & part.keys() for part in decoded)
+
+
+def _append(item: dict[str, Any], role: str, content: Content, conversation: Conversation) -> None:
+    """Append a parsed message; results inside a user or assistant message become tool messages."""
+    calls = _calls_of(item, content)
+    conversation.media += content.media
+    conversation.problems += content.problems
+    reasoning = "\n".join(content.reasoning) or next(
+        (clean_text(item[key]) for key in ("reasoning_content", "reasoning", "thinking") if isinstance(item.get(key), str) and item[key]),
+        "",
+    )
+    if role == "tool" and not content.results:
+        identity = next((item[key] for key in ("tool_call_id", "toolCallId", "tool_use_id", "id", "call_id") if item.get(key)), "")
+        text = content.text
+        decoded = decode_json(text)
+        text = compact_json(decoded) if isinstance(decoded, (dict, list)) else text
+        content.results.append((as_word(identity), as_word(item.get("name")), text))
+        content.texts = []
+    message: Message = {"role": "user" if role == "tool" else role, "content": content.text}
+    if calls:
+        message["tool_calls"] = [call.as_openai() for call in calls]
+        message["role"] = "assistant"
+    if reasoning and message["role"] == "assistant":
+        message["reasoning_content"] = reasoning
+    has_own = bool(message["content"] or calls or "reasoning_content" in message)
+    results = [{"role": "tool", "tool_call_id": identity, "content": text} for identity, _, text in content.results]
+    own = [message] if has_own or not (results or content.media) else []
+    # A call comes before its result; a user's words come after the results that travel with them.
+    conversation.messages += own + results if message["role"] == "assistant" else results + own
+
+
+def finish_of(item: dict[str, Any]) -> str:
+    """The finish reason that a message or choice carries itself; "" without one."""
+    info = as_object(item.get("response_metadata")) or as_object(item.get("generation_info"))
+    for source in (item, info):
+        for key in ("finish_reason", "finishReason", "stop_reason", "stopReason"):
+            if isinstance(source.get(key), str) and source[key]:
+                return as_word(source[key])
     return ""
 
 
-def indexed_messages(attributes: dict[str, Any], prefix: str, suffix: str = "") -> list[Message]:
-    """Messages that stand as `prefix.N.role` and `prefix.N.content` (with `suffix` between)."""
-    pattern = re.compile(
-        rf"{re.escape(prefix)}\.(\d+)\.{re.escape(suffix)}(role|content|contents\.\d+\.message_content\.text|tool_calls.*)$"
+def parse_conversation(value: Any, role: str = "user") -> Conversation:
+    """The conversation of an input value: text, a message, a list of them, or a request that holds them."""
+    conversation = Conversation()
+    add_value(decode_json(value), role, conversation, 0)
+    merge_calls(conversation.messages)
+    return conversation
+
+
+def merge_calls(messages: list[Message]) -> None:
+    """Join assistant messages that follow each other when one holds nothing but calls: Responses lists every item alone."""
+    position = 1
+    while position < len(messages):
+        before, message = messages[position - 1], messages[position]
+        joins = before["role"] == message["role"] == "assistant" and (
+            ("tool_calls" in message and not message["content"]) or (not before["content"] and "tool_calls" not in before)
+        )
+        if not joins:
+            position += 1
+            continue
+        before["content"] = before["content"] or message["content"]
+        if "tool_calls" in message:
+            before["tool_calls"] = [*before.get("tool_calls", ()), *message["tool_calls"]]
+        if "reasoning_content" in message:
+            before["reasoning_content"] = "\n".join(filter(None, (before.get("reasoning_content"), message["reasoning_content"])))
+        del messages[position]
+
+
+def add_value(value: Any, role: str, conversation: Conversation, depth: int) -> None:
+    """Add the messages of a decoded value of any shape."""
+    if value is None or value == "":
+        return
+    if depth > MAX_DEPTH:
+        conversation.problems.append("too-deep")
+    elif isinstance(value, str):
+        add_item(value, role, conversation)
+    elif isinstance(value, (list, tuple)):
+        add_list(list(value), role, conversation, depth)
+    elif isinstance(value, dict):
+        _add_request(value, role, conversation, depth)
+    else:
+        add_item(compact_json(value), role, conversation)
+
+
+def add_list(value: list[Any], role: str, conversation: Conversation, depth: int) -> None:
+    """Add a list: of messages, of lists of messages (a batch: its first), of call items, or of parts of one message."""
+    if value and all(_is_pair(item) for item in value):
+        for pair_role, text in value:
+            add_item({"role": pair_role, "content": text}, role, conversation)
+    elif value and isinstance(value[0], (list, tuple)):
+        add_list(list(value[0]), role, conversation, depth + 1)
+    elif any(is_message(item) for item in value):
+        for item in value:
+            add_item(item, role, conversation)
+    elif value and all(isinstance(item, dict) and parse_call(item) and ("toolName" in item or "function" in item) for item in value):
+        calls = [call.as_openai() for item in value if (call := parse_call(item)) is not None]
+        conversation.messages.append({"role": "assistant", "content": "", "tool_calls": calls})
+    elif len(value) == 1:
+        add_value(decode_json(value[0]), role, conversation, depth + 1)
+    else:
+        add_item({"role": role, "content": value}, role, conversation)
+
+
+def _is_pair(item: Any) -> bool:
+    """Whether a value is LangChain's short form of a message: (role, text)."""
+    return isinstance(item, (list, tuple)) and len(item) == 2 and all(isinstance(part, str) for part in item) and bool(_role_name(item[0]))
+
+
+def _add_system(value: Any, conversation: Conversation) -> None:
+    """Add instructions that stand apart from the messages."""
+    content = Content()
+    decoded = decode_json(value)
+    if isinstance(decoded, dict) and isinstance(decoded.get("parts"), list):
+        decoded = decoded["parts"]
+    if isinstance(decoded, list) and any(is_message(item) for item in decoded):
+        decoded = [item.get("content", item.get("parts")) if isinstance(item, dict) else item for item in decoded]
+    add_content(decoded, content)
+    if content.text:
+        conversation.messages.append({"role": "system", "content": content.text})
+
+
+def _add_request(value: dict[str, Any], role: str, conversation: Conversation, depth: int) -> None:
+    """Add an object: a request of any provider, a message, a mapping with a text, or an object that is text itself."""
+    config = as_object(value.get("config"))
+    for key in ("tools", "functions", "toolConfig"):
+        if value.get(key):
+            conversation.tools += parse_tools(value[key])
+    if config.get("tools"):
+        conversation.tools += parse_tools(config["tools"])
+    instructions = next(
+        (
+            source[key]
+            for source in (value, config)
+            for key in ("system", "instructions", "system_instruction", "systemInstruction", "system_prompt")
+            if source.get(key)
+        ),
+        None,
     )
-    slots: dict[int, dict[str, list[str]]] = {}
-    for key, value in attributes.items():
-        if key.startswith(prefix) and (match := pattern.match(key)):
-            slot = slots.setdefault(int(match[1]), {"role": [], "content": []})
-            slot["role" if match[2] == "role" else "content"].append(as_text(decode_json(value)))
-    default = "assistant" if "completion" in prefix or "output" in prefix else "user"
-    result = [{"role": _role("".join(slot["role"]), default), "content": "\n".join(slot["content"])} for _, slot in sorted(slots.items())]
-    return [message for message in result if message["content"]]
+    for key in ("messages", "contents", "chat_history", "history", "all_messages"):
+        if isinstance(value.get(key), (list, str)) and value[key]:
+            _add_system(instructions, conversation)
+            add_value(decode_json(value[key]), role, conversation, depth + 1)
+            if key in ("chat_history", "history"):
+                last = next((value[name] for name in ("question", "query", "input", "message") if isinstance(value.get(name), str)), "")
+                add_item(last, role, conversation)
+            return
+    if is_message(value):
+        add_item(value, role, conversation)
+        return
+    if set(value) <= {"args", "kwargs"}:
+        add_value(decode_json(value.get("args") or value.get("kwargs")), role, conversation, depth + 1)
+        return
+    _add_system(instructions, conversation)
+    for key in _TEXT_KEYS:
+        if value.get(key):
+            add_value(decode_json(value[key]), role, conversation, depth + 1)
+            return
+    if value.get("tools") and not set(value) - {"tools", "system", "instructions", "config"}:
+        return
+    if value:
+        add_item(compact_json(value), role, conversation)

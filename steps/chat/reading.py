@@ -1,4 +1,4 @@
-"""Reader of planned files: lines, documents, protobuf and Parquet into records.
+"""Reader of raw objects: lines, documents, protobuf and Parquet into records.
 
 A line that cannot be read becomes an `Unreadable` with its number; the reader goes on behind it.
 """
@@ -15,20 +15,14 @@ import orjson
 
 from steps.chat import langfuse, otlp
 from steps.chat.span import Record, Unreadable
-from steps.contract.errors import DataError
-from steps.store.sources import PlannedReader, open_source, unpacked
-from steps.store.units import SourceFile, Unit
+from steps.store.raw_objects import RawObject
+from steps.store.sources import BoundedReader, open_source, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_LINE_BYTES = 128 << 20
 Wanted = Callable[[str], bool]
-
-
-def shard_of(trace_id: str, shards: int) -> int:
-    """Shard of a unit that an id belongs to, from 0."""
-    return zlib.crc32(trace_id.encode("utf-8", "replace")) % shards
 
 
 def _lines(stream: BinaryIO, limit: int) -> Iterator[tuple[int, bytes | None, bool]]:
@@ -147,19 +141,19 @@ def _parquet_rows(stream: BinaryIO, uri: str, size: int, wanted: Wanted) -> Iter
         yield Unreadable(uri, offset + 1, "not-parquet")
 
 
-def read_file(item: SourceFile, wanted: Wanted = lambda trace_id: True, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Record]:
-    """Read the planned bytes of one file.
+def read_object(item: RawObject, wanted: Wanted = lambda trace_id: True, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Record]:
+    """Read the listed bytes of one object.
 
     Args:
-        item: the file as planned.
+        item: the object as listed.
         wanted: tells by trace id which records to build; unreadable places always come.
         max_line_bytes: longer lines are passed over as `line-too-long`.
 
     Raises:
-        DataError: the planned bytes are no longer those that were planned.
+        DataError: it is gone.
         AccessError: the file may not be read.
     """
-    raw = PlannedReader(open_source(item.uri), item.bytes)
+    raw = BoundedReader(open_source(item.uri), item.bytes)
     packed = item.uri.lower().endswith(".gz")
     with raw, io.BufferedReader(raw, 1 << 20) as stream:
         if item.uri.lower().endswith(".parquet") or stream.peek(4)[:4] == b"PAR1":
@@ -173,14 +167,3 @@ def read_file(item: SourceFile, wanted: Wanted = lambda trace_id: True, *, max_l
                 if not packed:
                     raise
                 yield Unreadable(item.uri, 0, "not-gzip" if isinstance(error, OSError) else "damaged-gzip")
-        digest = raw.rest_digest()
-    if digest != item.sha256:
-        raise DataError(f"source file {item.uri}: its first {item.bytes} bytes changed since it was planned: run ingest again")
-
-
-def read_unit(unit: Unit) -> Iterator[Record]:
-    """Yield the records of a unit: those of its shard of the traces; unreadable places come with shard 0."""
-    for item in unit.files:
-        for record in read_file(item, lambda trace_id: unit.shards == 1 or shard_of(trace_id, unit.shards) == unit.shard):
-            if unit.shard == 0 or not isinstance(record, Unreadable):
-                yield record

@@ -43,13 +43,33 @@ class Span:
 
 @dataclass(slots=True)
 class Score:
-    """A user's verdict that the source keeps apart from its spans. `value` is 0-1."""
+    """A score that the source keeps apart from its spans.
+
+    Attributes:
+        trace_id: the trace that it is about.
+        value: the verdict, 0-1; None when the score is no verdict of a user.
+        at_ns: when it was given, Unix nanoseconds; 0 when unknown.
+        uri: the file it came from.
+        offset: line number or row number in that file, from 1.
+        score_id: the source's id of it; "" without one.
+        name: what it measures.
+        observation_id: the span that it is about; "" for the whole trace.
+        label: category or flag as the source writes it; never free text.
+        source: who gave it: "API", "ANNOTATION", "EVAL", …; "" when unknown.
+        author: who gave it, as the source has it; the lake stores only the keyed hash.
+    """
 
     trace_id: str
-    value: float
+    value: float | None
     at_ns: int
     uri: str = ""
     offset: int = 0
+    score_id: str = ""
+    name: str = "user_feedback"
+    observation_id: str = ""
+    label: str = ""
+    source: str = ""
+    author: str = ""
 
 
 @dataclass(slots=True)

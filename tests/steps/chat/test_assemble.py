@@ -92,13 +92,27 @@ def test_order_and_redelivery_do_not_matter(world_spans):
         assert assemble([*order, order[0], order[2]]) == first
 
 
-def test_last_generation_with_an_answer_wins(world_spans, make_span):
-    def chat(span_id, end_s, answer):
-        return make_span(
-            "chat", span_id, start_s=0.5, end_s=end_s, attributes={"gen_ai.operation.name": "chat", "gen_ai.output.messages": answer}
-        )
+@pytest.mark.parametrize(
+    ("name", "messages", "answer"),
+    [
+        ("generate_title", [{"role": "user", "content": "Which port?"}], "Port of Aurora"),
+        ("chat", [{"role": "user", "content": "Write a three word title"}], "Port of Aurora"),
+        ("chat", [{"role": "system", "content": "Is this safe?"}, {"role": "user", "content": "8443."}], "SAFE"),
+    ],
+)
+def test_a_later_call_beside_the_conversation_is_not_the_answer(world_spans, make_span, name, messages, answer):
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": json.dumps(messages), "gen_ai.output.messages": answer}
+    later = make_span(name, "04", "01" * 8, start_s=2.4, end_s=2.9, attributes=attributes)
+    trace = assemble([*world_spans, later])
+    assert (trace.answer, trace.answer_source, len(trace.generations)) == ("8443.", "main-path", 2)
 
-    assert assemble([*world_spans, chat("04", 2.9, "later"), chat("05", 2.95, "")]).answer == "later"
+
+def test_the_call_whose_words_the_root_returns_is_the_answer(world_spans, make_span):
+    prompt = json.dumps([{"role": "user", "content": "Which port?"}])
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": prompt, "gen_ai.output.messages": "It is 8443."}
+    world_spans[0].attributes["gen_ai.output.messages"] = "It is 8443.\n"
+    trace = assemble([*world_spans, make_span("chat", "04", "01" * 8, start_s=0.2, end_s=0.25, attributes=attributes)])
+    assert (trace.answer, trace.answer_source) == ("It is 8443.", "root-match")
 
 
 @pytest.mark.parametrize(
@@ -175,12 +189,8 @@ VOCABULARIES = {
 def test_vocabularies_of_single_span_traces(make_span, name):
     trace = assemble([make_span(attributes={"gen_ai.request.model": "agent-model", **VOCABULARIES[name]})])
     assert isinstance(trace, Trace), trace
-    assert (trace.question, trace.contexts, trace.answer, trace.model) == (
-        "Which port?",
-        ["Aurora listens on 8443."],
-        "8443.",
-        "agent-model",
-    )
+    # Nothing tells the app's words in the prompt from the user's own, and those are no evidence.
+    assert (trace.question, trace.contexts, trace.answer, trace.model) == ("Which port?", [], "8443.", "agent-model")
 
 
 @pytest.mark.parametrize(

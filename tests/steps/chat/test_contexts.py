@@ -51,10 +51,23 @@ def test_retriever_spans_win_over_attributes_and_prompt(make_span):
         "retrieve", "02", attributes={"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": '[{"id":"1","content":"r"}]'}
     )
     attribute = make_span("chat", "03", attributes={"metadata.contexts": '["m"]'})
-    assert find_contexts([retriever, attribute], prompt) == ["r"]
-    assert find_contexts([attribute], prompt) == ["m"]
-    assert find_contexts([], prompt) == ["p"]
-    assert find_contexts([], [{"role": "system", "content": "Context:\n- s"}, {"role": "user", "content": "q"}]) == ["s"]
+    assert find_contexts([retriever, attribute], prompt, "q") == ["r"]
+    assert find_contexts([attribute], prompt, "q") == ["m"]
+    assert find_contexts([], prompt, "q") == ["p"]
+    assert find_contexts([], [{"role": "system", "content": "Context:\n- s"}, {"role": "user", "content": "q"}], None) == ["s"]
+
+
+@pytest.mark.parametrize("typed", ["Context:\n- p\nQuestion: q", "<context>p</context> q", "Background: p\n\nQuestion: q"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_a_user_typed_is_no_evidence(typed, is_known):
+    assert find_contexts([], [{"role": "user", "content": typed}], typed if is_known else None) == []
+
+
+def test_results_of_tools_are_evidence(make_span):
+    call = {"id": "c", "type": "function", "function": {"name": "warmth", "arguments": "{}"}}
+    prompt = [{"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": "21 C"}]
+    tool = make_span("warmth", "05", attributes={"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.result": "21 C"})
+    assert find_contexts([], prompt, None) == find_contexts([tool], [], None) == find_contexts([tool], prompt, None) == ["21 C"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +87,7 @@ def test_retriever_spans_win_over_attributes_and_prompt(make_span):
     ],
 )
 def test_where_contexts_stand(make_span, attributes):
-    assert find_contexts([make_span(attributes=attributes)], []) == ["a", "b"]
+    assert find_contexts([make_span(attributes=attributes)], [], None) == ["a", "b"]
 
 
 def test_passages_of_several_retrievers_come_once_in_order(make_span):
@@ -82,7 +95,7 @@ def test_passages_of_several_retrievers_come_once_in_order(make_span):
         make_span(span_id=str(i), attributes={"gen_ai.retrieval.documents": json.dumps(texts)})
         for i, texts in enumerate((["a", "b"], ["b", "c"]))
     ]
-    assert find_contexts(spans, []) == ["a", "b", "c"]
+    assert find_contexts(spans, [], None) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,20 @@ import json
 
 import pytest
 
-from steps.chat.messages import clean_text, finish_reason_of, indexed_messages, parse_answer, parse_messages
+from steps.chat.indexed import indexed_messages
+from steps.chat.messages import parse_conversation
+from steps.chat.outputs import parse_output
+from steps.chat.values import clean_text
+
+
+def parse_messages(value):
+    return parse_conversation(value).messages
+
+
+def parse_answer(value):
+    turn = parse_output(value).messages
+    return turn[0]["content"] if turn else ""
+
 
 ASKED = [{"role": "user", "content": "Why?"}]
 
@@ -52,12 +65,88 @@ def test_roles_and_order_are_kept():
     ]
 
 
-def test_tool_calls_stay_as_text_and_thinking_goes():
-    value = [
-        {"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, {"type": "tool_call", "name": "f", "arguments": {"a": 1}}]}
-    ]
-    content = parse_messages(value)[0]["content"]
-    assert '"name":"f"' in content and "hm" not in content
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}],
+        },
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "f", "arguments": {"a": 1}}]},
+        {"role": "assistant", "content": [{"type": "tool-call", "toolCallId": "c1", "toolName": "f", "input": {"a": 1}}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}}]},
+        {"role": "model", "content": [{"toolRequest": {"ref": "c1", "name": "f", "input": {"a": 1}}}]},
+        {"role": "model", "parts": [{"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}}]},
+        {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+        {"lc": 1, "id": ["langchain", "AIMessage"], "kwargs": {"content": "", "tool_calls": [{"name": "f", "args": {"a": 1}, "id": "c1"}]}},
+        {"type": "ai", "data": {"content": "", "additional_kwargs": {"tool_calls": [CALL]}}},
+    ],
+)
+def test_shapes_of_tool_calls(item):
+    assert parse_messages([item]) == [{"role": "assistant", "content": "", "tool_calls": [CALL]}]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"role": "tool", "tool_call_id": "c1", "content": '{"b": 2}'},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": {"b": 2}}]},
+        {"role": "user", "parts": [{"type": "tool_call_response", "id": "c1", "result": '{"b": 2}'}]},
+        {
+            "role": "tool",
+            "content": [{"type": "tool-result", "toolCallId": "c1", "toolName": "f", "output": {"type": "json", "value": {"b": 2}}}],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": '{"b": 2}'}]}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "c1", "content": [{"json": {"b": 2}}], "status": "success"}}]},
+        {"role": "tool", "content": [{"toolResponse": {"ref": "c1", "name": "f", "output": {"b": 2}}}]},
+        {"type": "function_call_output", "call_id": "c1", "output": '{"b": 2}'},
+        {"type": "tool", "content": '{"b": 2}', "tool_call_id": "c1"},
+    ],
+)
+def test_shapes_of_tool_results(item):
+    assert parse_messages([item]) == [{"role": "tool", "tool_call_id": "c1", "content": '{"b":2}'}]
+
+
+def test_words_beside_a_result_follow_it():
+    item = {
+        "role": "user",
+        "content": [{"type": "text", "text": "And now?"}, {"type": "tool_result", "tool_use_id": "c1", "content": "21"}],
+    }
+    assert [message["role"] for message in parse_messages([item])] == ["tool", "user"]
+
+
+def test_reasoning_is_kept_apart():
+    parsed = parse_messages([{"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, {"type": "text", "content": "Yes."}]}])
+    assert parsed == [{"role": "assistant", "content": "Yes.", "reasoning_content": "hm"}]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "image", "image": [137, 80, 78, 71]},
+        {"type": "blob", "mime_type": "image/png", "content": "AAAA"},
+        {"type": "file", "data": "AAAA", "mediaType": "image/png"},
+        {"media": {"url": "https://example.org/a.png"}},
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+    ],
+)
+def test_media_is_counted_and_its_bytes_are_not_kept(part):
+    conversation = parse_conversation([{"role": "user", "content": [{"type": "text", "text": "Look"}, part]}])
+    assert conversation.messages == [{"role": "user", "content": "Look"}]
+    assert len(conversation.media) == 1
+    assert "AAAA" not in json.dumps(conversation.media)
+
+
+def test_an_unknown_role_or_part_is_a_problem_of_its_row():
+    assert parse_conversation([{"role": "narrator", "content": "x"}]).problems == ["unknown-role"]
+    assert parse_conversation([{"role": "user", "content": [{"type": "hologram", "x": 1}]}]).problems == ["unknown-part"]
 
 
 @pytest.mark.parametrize("value", [None, "", [], "[]", {}, "null"])
@@ -97,15 +186,15 @@ def test_structured_answer_is_its_json():
 
 def test_indexed_messages_in_number_order():
     attributes = {f"gen_ai.prompt.{i}.{k}": v for i in range(11) for k, v in (("role", "user"), ("content", f"m{i}"))}
-    assert [m["content"] for m in indexed_messages(attributes, "gen_ai.prompt")] == [f"m{i}" for i in range(11)]
+    assert [m["content"] for m in indexed_messages(attributes, "gen_ai.prompt", "user").messages] == [f"m{i}" for i in range(11)]
     nested = {"llm.input_messages.0.message.role": "system", "llm.input_messages.0.message.contents.0.message_content.text": "x"}
-    assert indexed_messages(nested, "llm.input_messages", "message.") == [{"role": "system", "content": "x"}]
+    assert indexed_messages(nested, "llm.input_messages", "user").messages == [{"role": "system", "content": "x"}]
 
 
 def test_finish_reason_out_of_an_output():
-    assert finish_reason_of('[{"role":"assistant","finish_reason":"length"}]') == "length"
-    assert finish_reason_of({"choices": [{"finish_reason": "stop"}]}) == "stop"
-    assert finish_reason_of("text") == ""
+    assert parse_output('[{"role":"assistant","content":"x","finish_reason":"length"}]').finish_reason == "length"
+    assert parse_output({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}).finish_reason == "stop"
+    assert parse_output("text").finish_reason == ""
 
 
 def test_invisible_signs_and_lone_surrogates_go():

@@ -7,11 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from steps.chat.reading import read_file, read_unit
-from steps.chat.span import Span, Unreadable
+from steps.chat.reading import read_object
+from steps.chat.span import Unreadable
 from steps.contract.errors import DataError
-from steps.store.sources import inspect_file
-from steps.store.units import plan_units
+from steps.store.raw_objects import list_objects
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def read(tmp_path):
     def go(name, data, **kwargs):
         path = tmp_path / name
         path.write_bytes(data)
-        return list(read_file(inspect_file(path.as_uri()).file, **kwargs))
+        return list(read_object(next(list_objects(path.as_uri())), **kwargs))
 
     return go
 
@@ -99,22 +98,18 @@ def test_damaged_gzip_is_reported(read, line):
 def test_growing_file_is_read_up_to_the_plan(tmp_path, line):
     path = tmp_path / "live.jsonl"
     path.write_bytes(line)
-    planned = inspect_file(path.as_uri()).file
+    (planned,) = list_objects(path.as_uri())
     path.write_bytes(line + line)
-    assert outcome(read_file(planned)) == ["ab"]
+    assert outcome(read_object(planned)) == ["ab"]
 
 
-@pytest.mark.parametrize("change", [lambda data: data.replace(b"ab", b"cd"), lambda data: data[:-9], lambda data: b""])
-def test_changed_file_is_refused(tmp_path, line, change):
+def test_object_that_is_gone_is_a_data_error(tmp_path, line):
     path = tmp_path / "a.jsonl"
     path.write_bytes(line)
-    planned = inspect_file(path.as_uri()).file
-    path.write_bytes(change(line))
-    with pytest.raises(DataError, match="run ingest again"):
-        list(read_file(planned))
+    (planned,) = list_objects(path.as_uri())
     path.unlink()
     with pytest.raises(DataError, match="no longer there"):
-        list(read_file(planned))
+        list(read_object(planned))
 
 
 def test_parquet_rows_and_damage(tmp_path, read, langfuse_row):
@@ -140,15 +135,3 @@ def test_parquet_row_with_broken_text_is_reported_alone(tmp_path, read):
 
 def test_api_page_is_read(read, langfuse_row):
     assert outcome(read("page.json", json.dumps({"data": [langfuse_row()], "meta": {}}).encode())) == ["t-"]
-
-
-def test_shards_share_out_traces_and_report_damage_once(tmp_path, otlp_document):
-    path = tmp_path / "a.jsonl"
-    lines = [json.dumps(otlp_document({"traceId": f"{i:032x}", "spanId": "01"})) for i in range(1, 41)]
-    path.write_text("\n".join([*lines, "broken"]) + "\n")
-    item = inspect_file(path.as_uri())
-    units = plan_units([item], item.file.bytes // 2)
-    records = [record for unit in units for record in read_unit(unit)]
-    assert len(units) > 1
-    assert sorted(record.trace_id for record in records if isinstance(record, Span)) == [f"{i:032x}" for i in range(1, 41)]
-    assert [record.reason for record in records if isinstance(record, Unreadable)] == ["not-json"]
