@@ -26,6 +26,7 @@ class Params(Frozen):
     """Snapshots to read, the reward policy, what must stay out, and the first and last day that count (None: no bound)."""
 
     traces: TableRef = Field(description="snapshot of the traces")
+    generations: TableRef | None = Field(default=None, description="snapshot of their model calls; None: the newest")
     labels: TableRef = Field(description="snapshot of their labels")
     policy_version: str = Field(description="reward policy whose labels count; empty: the configured one")
     golden: ArtifactRef | None = Field(default=None, description="golden set whose questions are kept out; None: nothing is kept out")
@@ -61,6 +62,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     skipped: Counter[str] = Counter()
     name, curate = ctx.config.model_name, ctx.config.curate
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("curating", unit="traces") as task:
+        params = params.model_copy(update={"generations": params.generations or lake.current("generations")})
         selection = select_from(lake, params, name, curate, skipped, on_trace=lambda: task.advance(1))
         dataset = rows(selection)
         path, digest = write_dataset(ctx.artifacts / "datasets", dataset)

@@ -24,6 +24,7 @@ def _prompt_row(trace: ScoredTrace, kind: str = "prompt") -> dict[str, Any]:
         "messages": list(trace.messages),
         "contexts": list(trace.contexts),
         "question": trace.question,
+        **({"tools": list(trace.tools)} if trace.tools else {}),
     }
 
 

@@ -16,7 +16,10 @@ from steps.contract.config import CurateConfig
 
 @dataclass(frozen=True, slots=True)
 class ScoredTrace:
-    """One answered prompt with its reward. `messages` and `contexts` are what the model saw."""
+    """One answered prompt with its reward. `messages`, `contexts` and `tools` are what the model saw.
+
+    `may_be_chosen`: whether it may stand as a good example: it was not cut, and its user did not turn it down.
+    """
 
     trace_id: str
     prompt_key: str
@@ -27,6 +30,8 @@ class ScoredTrace:
     score: float
     model: str
     model_version: str
+    tools: tuple[dict[str, Any], ...] = ()
+    may_be_chosen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +100,20 @@ def distinct_answers(group: Iterable[ScoredTrace]) -> list[ScoredTrace]:
 
 
 def pair_up(answers: Iterable[ScoredTrace], config: CurateConfig) -> list[Pair]:
-    """Pair the k-th best with the k-th worst while the margin holds; no answer is used twice.
+    """Pair the k-th best that may be chosen with the k-th worst while the margin holds; no answer is used twice.
 
     The rejected answer needs no minimum score: it is the bad example.
     """
     ranked = sorted(answers, key=lambda trace: (trace.score, trace.trace_id))
+    best = [trace for trace in reversed(ranked) if trace.may_be_chosen]
     pairs: list[Pair] = []
-    for rank in range(min(config.max_pairs_per_prompt, len(ranked) // 2)):
-        rejected, chosen = ranked[rank], ranked[-1 - rank]
+    used: set[str] = set()
+    for chosen, rejected in zip(best[: config.max_pairs_per_prompt], ranked, strict=False):
         # Labels have 6 decimals; 0.7 - 0.4 is a margin of 0.3 although binary fractions fall short of it.
         if chosen.score < config.min_chosen_score or round(chosen.score - rejected.score, 6) < config.min_margin:
             break
+        if {chosen.trace_id, rejected.trace_id} & used or chosen.trace_id == rejected.trace_id:
+            break
+        used |= {chosen.trace_id, rejected.trace_id}
         pairs.append(Pair(chosen, rejected))
     return pairs

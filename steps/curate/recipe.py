@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STAGE = "dataset-recipe"
 # Raise it when the same recipe gives another file.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 class Recipe(Frozen):
@@ -31,6 +31,7 @@ class Recipe(Frozen):
 
     digest: str
     traces: TableRef
+    generations: TableRef
     labels: TableRef
     policy_version: str
     golden: ArtifactRef | None
@@ -73,7 +74,9 @@ def select_from(
     """
     guard = GoldenGuard(read_golden(recipe.golden).items if recipe.golden else ())
     candidates = []
-    for trace in scored_traces(lake, recipe.traces, recipe.labels, recipe.policy_version, skipped, (recipe.since, recipe.until)):
+    for trace in scored_traces(
+        lake, recipe.traces, recipe.generations, recipe.labels, recipe.policy_version, skipped, (recipe.since, recipe.until)
+    ):
         candidates.append(trace)
         on_trace()
     return select(

@@ -12,24 +12,39 @@ from steps.chat.claims import CLASS_ORDER
 from steps.chat.trace import Trace
 from steps.contract.config import GovernConfig
 from steps.govern.pii import mask_texts
+from steps.govern.texts import replace_texts, texts_of
 
 GATES = ("consent", "region", "confidentiality", "pii")
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a gate did to a trace. `action` is "stopped" or "masked"; `rule` is one word of ours, never the trace's."""
+    """What a gate did to a trace.
+
+    Attributes:
+        gate: which of the four.
+        rule: why, as one word of ours, never the trace's.
+        action: "stopped" or "masked".
+        detail: for a consent that stands under an unknown key, that key; "" otherwise.
+    """
 
     gate: str
     rule: str
     action: str
+    detail: str = ""
 
 
 def consent_gate(trace: Trace) -> Decision | None:
     """Only traces whose users agreed to training or evaluation pass."""
     if trace.consent in ("train", "eval"):
         return None
-    return Decision("consent", "consent-unknown" if trace.consent == "unknown" else "consent-none", "stopped")
+    if trace.withdrawn:
+        return Decision("consent", "consent-withdrawn", "stopped")
+    if trace.consent == "unknown":
+        return Decision("consent", "consent-unknown", "stopped")
+    if trace.claim_keys:
+        return Decision("consent", "consent-unlisted-key", "stopped", trace.claim_keys[0])
+    return Decision("consent", "consent-none", "stopped")
 
 
 def region_gate(trace: Trace, config: GovernConfig) -> Decision | None:
@@ -61,17 +76,14 @@ def pii_gate(trace: Trace, config: GovernConfig) -> list[Decision]:
 
     A trace in which a second search still finds something is stopped: a mask that leaks is worse than no row.
     """
-    texts = [trace.question, trace.answer, *trace.contexts, *(message["content"] for message in trace.messages)]
+    texts = texts_of(trace)
     masked, kinds, is_clean = mask_texts(texts)
     if not kinds:
         return []
     if config.pii_action == "drop" or not is_clean:
         rule = f"pii-{kinds[0]}" if is_clean or config.pii_action == "drop" else "pii-mask-incomplete"
         return [Decision("pii", rule, "stopped")]
-    trace.question, trace.answer = masked[:2]
-    contexts = len(trace.contexts)
-    trace.contexts = masked[2 : 2 + contexts]
-    trace.messages = [{**message, "content": text} for message, text in zip(trace.messages, masked[2 + contexts :], strict=True)]
+    replace_texts(trace, dict(zip(texts, masked, strict=True)))
     return [Decision("pii", f"pii-{kind}", "masked") for kind in kinds]
 
 

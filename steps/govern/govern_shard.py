@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import ArtifactRef, FromJson, Frozen
 from steps.contract.spec import StepContext
-from steps.govern.batch import Outcome, finished_units, gate_unit
+from steps.govern.batch import STOPPED, WRITTEN, finished_units, settle_unit
 from steps.govern.identity import load_key
-from steps.govern.manifest import LedgerEntry, Manifest, Staged, Unread, write_manifest
-from steps.govern.rows import quarantine_row, to_table
+from steps.govern.manifest import Manifest, write_manifest
+from steps.govern.staging import stage
 from steps.store.lake import open_lake
 from steps.store.unit_plan import read_plan
 from steps.store.units import Unit
@@ -34,7 +32,7 @@ class Result(Frozen):
 
     manifest: ArtifactRef = Field(description="names the written files and counts; input of `govern-commit`")
     unit: str = Field(description="id of the unit")
-    kept: int = Field(description="traces that passed the gates")
+    kept: int = Field(description="traces that passed the gates, new or changed")
     stopped: int = Field(description="traces that a gate stopped")
     quarantined: int = Field(description="lines, rows and span groups that gave no trace")
     done: bool = Field(description="the unit was committed before; nothing was read")
@@ -63,33 +61,13 @@ def run(params: Params, ctx: StepContext) -> Result:
     key = load_key(ctx.config.govern, ctx.workdir)
     with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("governing", total=1, unit="units") as task:
         done = unit.id in finished_units(lake)
-        if done:
-            manifest = Manifest(unit=unit, done=True)
-        else:
-            outcome = gate_unit(unit, lake, ctx.config.govern, key)
-            staged = lake.write_files("traces", _rows(unit, outcome), f"staged-{unit.id}")
-            manifest = _manifest(unit, outcome, tuple(Staged(**asdict(file)) for file in staged))
+        manifest = Manifest(unit=unit, done=True) if done else stage(unit, settle_unit(unit, lake, ctx.config, key), lake)
         task.advance(1)
     return Result(
         manifest=write_manifest(ctx.artifacts, manifest),
         unit=unit.id,
-        kept=sum(file.rows for file in manifest.files),
-        stopped=sum(manifest.counts.get("by_gate", {}).values()),
+        kept=sum(outcome == WRITTEN for outcome in manifest.by_trace.values()),
+        stopped=sum(outcome.startswith(STOPPED) for outcome in manifest.by_trace.values()),
         quarantined=len(manifest.quarantine),
         done=done,
-    )
-
-
-def _rows(unit: Unit, outcome: Outcome) -> Any:
-    return to_table("traces", [{**row, "ingest_batch": unit.id} for row in outcome.traces])
-
-
-def _manifest(unit: Unit, outcome: Outcome, files: tuple[Staged, ...]) -> Manifest:
-    now = datetime.now(UTC)
-    return Manifest(
-        unit=unit,
-        files=files,
-        ledger=tuple(LedgerEntry.model_validate(row) for row in outcome.ledger),
-        quarantine=tuple(Unread.model_validate(quarantine_row(place, now)) for place in outcome.quarantine),
-        counts=asdict(outcome.counts),
     )

@@ -1,4 +1,4 @@
-"""Manifest of a governed unit that waits for its commit: it names the data files of `traces` and holds all other rows.
+"""Manifest of a governed unit that waits for its commit: it names the data files of the tables and holds the other rows.
 
 A manifest holds no text: paths, counts, and the rows for the ledger and quarantine.
 It lies at `artifacts/shards/govern/<unit>/<digest>.json`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -35,6 +34,7 @@ class LedgerEntry(Frozen):
     gate: str = Field(description="consent, region, confidentiality or pii")
     rule: str = Field(description="why, as one word of ours")
     action: str = Field(description="stopped or masked")
+    detail: str = Field(default="", description="key of a claim under an unknown prefix")
     at: datetime = Field(description="when, UTC")
 
 
@@ -44,6 +44,7 @@ class Unread(Frozen):
     source_uri: str = Field(description="file, without credentials")
     offset: int = Field(description="line or row, from 1; 0 for the file")
     reason: str = Field(description="why it could not be read, as one word of ours")
+    trace_id: str = Field(default="", description="the trace that could not be assembled; empty for a place")
     at: datetime = Field(description="when, UTC")
 
 
@@ -52,10 +53,13 @@ class Manifest(Frozen):
 
     unit: Unit = Field(description="the unit as planned")
     done: bool = Field(default=False, description="the unit was committed before, and the rest is empty")
-    files: tuple[Staged, ...] = Field(default=(), description="data files that the commit adopts")
+    files: dict[str, tuple[Staged, ...]] = Field(default={}, description="data files that the commit adopts, by table")
     ledger: tuple[LedgerEntry, ...] = Field(default=(), description="what the gates did to the traces")
-    quarantine: tuple[Unread, ...] = Field(default=(), description="places that could not be read")
-    counts: dict[str, Any] = Field(default={}, description="fields of `steps.govern.batch.Counts`")
+    quarantine: tuple[Unread, ...] = Field(default=(), description="places that could not be read, traces that could not be assembled")
+    by_trace: dict[str, str] = Field(
+        default={}, description="what became of each trace: written, unchanged, quarantined, pending, stopped-GATE"
+    )
+    spans: int = Field(default=0, description="spans and observations read")
 
 
 def manifest_folder(artifacts: Path, unit_id: str) -> Path:

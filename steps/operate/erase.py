@@ -35,6 +35,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "datasets": ("prompt_key", "chosen_trace_id", "rejected_trace_id", "dataset_digest"),
     "labels": ("trace_id",),
     "gate_ledger": ("trace_id",),
+    **dict.fromkeys(("generations", "claims", "feedback", "trace_parts", "quarantine"), ("trace_id",)),
     "traces": ("user_hash", "trace_id", "prompt_key"),
 }
 

@@ -119,6 +119,9 @@ def _retire(lake: Lake, cutoff: date, ctx: StepContext, counts: Counts) -> None:
     if old.num_rows:
         counts.retired_datasets = _retire_datasets(lake, set(old.column("prompt_key").to_pylist()) - {None}, ctx)
         lake.delete_rows("traces", condition, run_id=ctx.run_id)
+        ids = set(old.column("trace_id").to_pylist())
+        for table in ("generations", "claims", "feedback", "trace_parts"):
+            lake.delete_rows(table, {"trace_id": ids}, run_id=ctx.run_id)
         counts.retired_traces = old.num_rows
     kept = set(lake.scan("traces", ("trace_id",)).column("trace_id").to_pylist())
     orphans = set(lake.scan("labels", ("trace_id",)).column("trace_id").to_pylist()) - kept

@@ -207,7 +207,7 @@ class Lake:
     def adopt_files(
         self,
         table: str,
-        choose: Callable[[Table], list[str]],
+        choose: Callable[[Table], tuple[list[str], Where]],
         batch_column: str,
         batch_ids: tuple[str, ...],
         *,
@@ -217,7 +217,8 @@ class Lake:
 
         Args:
             table: which table.
-            choose: given the table as it is at the commit, returns the files; it runs again after a lost race.
+            choose: given the table as it is at the commit, returns the files, and the rows of other batches that go in the
+                same commit (None: no row); it runs again after a lost race.
             batch_column: the column that holds the batch id.
             batch_ids: the batches that the files replace.
             run_id: recorded as `ctp.run-id` in the snapshot summary.
@@ -227,7 +228,12 @@ class Lake:
         """
         summary = {"ctp.run-id": run_id, "ctp.batch-id": f"{len(batch_ids)} batches"}
         batches = row_filter({batch_column: batch_ids})
-        return self._commit(self.schema(table), lambda opened: adopt_files(opened, choose(opened), batches, summary))
+
+        def attempt(opened: Table) -> None:
+            paths, replaced = choose(opened)
+            adopt_files(opened, paths, batches, None if replaced is None else row_filter(replaced), summary)
+
+        return self._commit(self.schema(table), attempt)
 
     def delete_rows(self, table: str, where: Where, *, run_id: str) -> TableRef:
         """Delete the rows that match, in one commit. Old snapshots still hold them until they are expired."""

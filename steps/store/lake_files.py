@@ -78,10 +78,20 @@ def read_file(opened: Table, path: str, columns: tuple[str, ...] = ()) -> pa.Tab
         raise DataError(f"{path}: the staged file is gone: run its shard again") from None
 
 
-def adopt_files(opened: Table, paths: list[str], batches: BooleanExpression, summary: dict[str, str]) -> None:
-    """Replace the rows of some batches by files, in one transaction; files that stand there already are left alone."""
+def adopt_files(
+    opened: Table, paths: list[str], batches: BooleanExpression, replaced: BooleanExpression | None, summary: dict[str, str]
+) -> None:
+    """Replace the rows of some batches by files, in one transaction; files that stand there already are left alone.
+
+    Args:
+        opened: the table as it is.
+        paths: the files.
+        batches: rows that the files are the whole of.
+        replaced: rows of other batches that the files stand for, too; None: there are none.
+        summary: properties of the snapshots.
+    """
     held = {task.file.file_path for task in opened.scan(row_filter=batches).plan_files()} if opened.current_snapshot() else set()
-    if held == set(paths):
+    if held == set(paths) and (held or replaced is None):
         return
     if held & set(paths):
         raise DataError(
@@ -90,5 +100,7 @@ def adopt_files(opened: Table, paths: list[str], batches: BooleanExpression, sum
     with opened.transaction() as change:
         if held:
             change.delete(batches, snapshot_properties=summary)
+        if replaced is not None:
+            change.delete(replaced, snapshot_properties=summary)
         if paths:
             change.add_files(paths, snapshot_properties=summary, check_duplicate_files=False)

@@ -42,28 +42,28 @@ class S3Objects:
             raise ConfigError("boto3 is not installed: install the extra `registry`") from None
         self.bucket = bucket
         with aws_errors(f"s3://{bucket}"):
-            self._client: Any = boto3.session.Session().client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
+            self.client: Any = boto3.session.Session().client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
 
     def read(self, key: str) -> bytes | None:
         """The content of a small object; None when there is none."""
         with aws_errors(self._name(key)):
             try:
-                body: bytes = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-            except self._client.exceptions.NoSuchKey:
+                body: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            except self.client.exceptions.NoSuchKey:
                 return None
             return body
 
     def write(self, key: str, content: bytes) -> None:
         """Put a small object."""
         with aws_errors(self._name(key)):
-            self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def holds(self, key: str, sha256: str, size: int) -> bool:
         """Whether the object was uploaded whole from content of this digest."""
         with aws_errors(self._name(key)):
             try:
-                found = self._client.head_object(Bucket=self.bucket, Key=key)
-            except self._client.exceptions.ClientError as error:
+                found = self.client.head_object(Bucket=self.bucket, Key=key)
+            except self.client.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return False
                 raise
@@ -73,7 +73,7 @@ class S3Objects:
         """Upload a file, in parts when it is large; the store checks each part's checksum."""
         extra = {"Metadata": {_DIGEST: sha256}, "ChecksumAlgorithm": "SHA256"}
         with aws_errors(self._name(key)):
-            self._client.upload_file(str(path), self.bucket, key, ExtraArgs=extra)
+            self.client.upload_file(str(path), self.bucket, key, ExtraArgs=extra)
 
     def download(self, key: str, path: Path) -> None:
         """Download an object to a new file.
@@ -83,19 +83,19 @@ class S3Objects:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         with aws_errors(self._name(key)):
-            self._client.download_file(self.bucket, key, str(path))
+            self.client.download_file(self.bucket, key, str(path))
 
     def keys(self, prefix: str) -> list[str]:
         """Keys that begin with `prefix`, in order."""
         with aws_errors(self._name(prefix)):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects; those that are gone are passed over."""
         for key in keys:
             with aws_errors(self._name(key)):
-                self._client.delete_object(Bucket=self.bucket, Key=key)
+                self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"

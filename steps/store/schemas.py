@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `kind` is string, text, long, double, date, timestamp or strings.
+    """One column. `kind` is string, text, long, double, boolean, date, timestamp or strings.
 
     `text` is a string too long for file statistics; `strings` is a list of strings.
     """
@@ -66,16 +66,60 @@ TABLES: dict[str, TableSchema] = {
     for schema in (
         TableSchema(
             "traces",
-            "one row per trace that passed the four gates",
+            "one row per trace that passed the four gates: who, when, which claims, and what was asked and answered",
             _columns(
                 "trace_id source ts:timestamp date:date model model_version consent",
-                "region confidentiality user_hash session_id question:text messages_json:text contexts_json:text answer:text"
+                "region confidentiality user_hash session_id question:text contexts_json:text answer:text"
                 " feedback:double input_tokens:long output_tokens:long latency_ms:double finish_reason status environment"
-                " pii_masked:strings content_hash prompt_key ingest_batch ingested_at:timestamp",
+                " pii_masked:strings content_hash prompt_key ingest_batch ingested_at:timestamp"
+                " model_name answer_span_id answer_source generations:long problems:strings revision",
             ),
             key=("trace_id",),
             batch="ingest_batch",
             partition=("date", "model", "consent"),
+            version=2,
+        ),
+        TableSchema(
+            "generations",
+            "one row per model call of a stored trace, in OpenAI chat form",
+            _columns(
+                "trace_id span_id call_index:long date:date model consent revision",
+                "parent_id agent step is_answer:boolean messages_json:text output_json:text tools_json:text params_json:text"
+                " finish_reason model_requested model_answered input_tokens:long cached_tokens:long output_tokens:long"
+                " reasoning_tokens:long latency_ms:double started_at:timestamp response_id media_json:text problems:strings"
+                " ingest_batch",
+            ),
+            key=("trace_id", "call_index"),
+            batch="ingest_batch",
+            partition=("date", "model", "consent"),
+        ),
+        TableSchema(
+            "objects",
+            "one row per raw object, version and shard that were read; a listing finds by it what is new",
+            _columns("uri etag shard:long shards:long", "bytes:long ingest_batch seen_at:timestamp"),
+            key=("uri", "etag", "shard"),
+            batch="ingest_batch",
+        ),
+        TableSchema(
+            "trace_parts",
+            "one row per trace and raw object that holds a part of it; holds no text",
+            _columns("trace_id uri etag", "bytes:long ingest_batch seen_at:timestamp"),
+            key=("trace_id", "uri", "etag"),
+            batch="ingest_batch",
+        ),
+        TableSchema(
+            "claims",
+            "one row per trace and delivery: what its spans claimed then; the strictest of all counts",
+            _columns("trace_id", "consent region confidentiality withdrawn:boolean places:strings ingest_batch at:timestamp"),
+            key=("trace_id", "at"),
+            batch="ingest_batch",
+        ),
+        TableSchema(
+            "feedback",
+            "one row per score about a trace; it may come before its trace, or long after",
+            _columns("score_id trace_id name", "observation_id value:double label source author ingest_batch at:timestamp"),
+            key=("trace_id", "score_id", "name"),
+            batch="ingest_batch",
         ),
         TableSchema(
             "labels",
@@ -102,16 +146,18 @@ TABLES: dict[str, TableSchema] = {
         TableSchema(
             "gate_ledger",
             "one row per trace and gate rule that stopped or changed it; holds no text",
-            _columns("trace_id gate rule action", "ingest_batch at:timestamp"),
+            _columns("trace_id gate rule action", "ingest_batch at:timestamp detail"),
             key=("trace_id", "gate", "rule"),
             batch="ingest_batch",
+            version=2,
         ),
         TableSchema(
             "quarantine",
             "one row per line, row or trace that could not be read; holds no text",
-            _columns("source_uri offset:long reason", "ingest_batch at:timestamp"),
+            _columns("source_uri offset:long reason", "ingest_batch at:timestamp trace_id"),
             key=("source_uri", "offset", "reason"),
             batch="ingest_batch",
+            version=2,
         ),
         TableSchema(
             "erasures",
@@ -140,6 +186,7 @@ def arrow_schema(schema: TableSchema) -> pa.Schema:
         "text": pa.string(),
         "long": pa.int64(),
         "double": pa.float64(),
+        "boolean": pa.bool_(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", tz="UTC"),
         "strings": pa.list_(pa.string()),

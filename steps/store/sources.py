@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -13,37 +11,28 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from steps.contract.errors import AccessError, DataError, TransientError
-from steps.store.aws_errors import typed_error
-from steps.store.units import FoundFile, SourceFile
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-TRACE_FILE = re.compile(r"\.(jsonl|json|ndjson|binpb)(\.gz)?$|\.parquet$", re.IGNORECASE)
 LANGFUSE_TABLES = ("observations_v2", "observations", "traces", "scores")
-_HEAD_BYTES = 1 << 16
 
 
-class PlannedReader(io.RawIOBase):
-    """The first `limit` bytes of a stream, hashed as they pass.
-
-    A file that a collector still writes to grows after planning; what was not planned is not read.
-    """
+class BoundedReader(io.RawIOBase):
+    """The first `limit` bytes of a stream: a file that a collector still writes to grows after it was listed."""
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
         self._stream = stream
         self._left = limit
-        self._digest = hashlib.sha256()
 
     def readable(self) -> bool:
         """Always."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer from the planned bytes."""
+        """Fill the buffer from the listed bytes."""
         block = self._stream.read(min(len(buffer), self._left))
         self._left -= len(block)
-        self._digest.update(block)
         buffer[: len(block)] = block
         return len(block)
 
@@ -51,16 +40,6 @@ class PlannedReader(io.RawIOBase):
         """Close the stream below, too."""
         self._stream.close()
         super().close()
-
-    def rest_digest(self) -> str:
-        """Read what is left and return the SHA-256 of all planned bytes."""
-        while self._left:
-            block = self._stream.read(min(1 << 20, self._left))
-            if not block:
-                break
-            self._left -= len(block)
-            self._digest.update(block)
-        return self._digest.hexdigest()
 
 
 def _remote(uri: str) -> tuple[FileSystem, str]:
@@ -113,61 +92,6 @@ def unpacked(uri: str, stream: BinaryIO) -> BinaryIO:
     return io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20) if uri.lower().endswith(".gz") else stream
 
 
-def _walk(root: Path, source: str) -> list[Path]:
-    """Trace files below a folder, in name order.
-
-    Raises:
-        AccessError: a folder may not be listed.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise AccessError(f"source {source}: no permission to list {error.filename}: grant read access") from error
-
-    found = [Path(folder) / name for folder, _, names in os.walk(root, onerror=refuse) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if TRACE_FILE.search(path.name) and path.is_file())
-
-
-def list_source(source: str) -> list[str]:
-    """The files of one source: itself, or the trace files below a folder.
-
-    Raises:
-        DataError: the source does not exist.
-        AccessError: it may not be read.
-    """
-    path = local_path(source)
-    if path is None:
-        return _list_remote(source)
-    try:
-        if path.is_dir():
-            return [found.resolve().as_uri() for found in _walk(path, source)]
-        path.stat()
-    except FileNotFoundError:
-        raise DataError(f"source {source}: no such file or folder: correct --sources or ingest.sources") from None
-    except PermissionError:
-        raise AccessError(f"source {source}: no permission to read it: grant read access") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"source {source[:200]!r}: not a usable path: {error.__class__.__name__}") from error
-    return [path.resolve().as_uri()]
-
-
-def _list_remote(source: str) -> list[str]:
-    from pyarrow.fs import FileSelector, FileType
-
-    filesystem, root = _remote(source)
-    scheme = urlsplit(source).scheme
-    try:
-        info = filesystem.get_file_info(root)
-        if info.type == FileType.NotFound:
-            raise DataError(f"source {source}: no such object or folder: correct --sources or ingest.sources")
-        if info.type == FileType.File:
-            return [source]
-        items = filesystem.get_file_info(FileSelector(root, recursive=True))
-    except OSError as error:
-        known = typed_error(error, f"source {source}")
-        raise known or TransientError(f"source {source}: the object store did not answer: {str(error).splitlines()[0]}") from error
-    return sorted(f"{scheme}://{item.path}" for item in items if item.type == FileType.File and TRACE_FILE.search(item.path))
-
-
 def complete_exports(uris: Iterable[str]) -> tuple[list[str], int]:
     """Leave out Langfuse export manifests and files whose window has no manifest yet.
 
@@ -190,46 +114,3 @@ def complete_exports(uris: Iterable[str]) -> tuple[list[str], int]:
             continue
         kept.append(uri)
     return kept, left_out
-
-
-def _format(uri: str, head: bytes) -> str:
-    """What the first bytes look like: otlp, langfuse, other (metrics or logs) or unknown."""
-    if re.search(r"\.binpb(\.gz)?$", uri, re.IGNORECASE):
-        return "otlp"
-    if head.startswith(b"PAR1"):
-        return "langfuse"
-    if re.search(rb'"resource_?[sS]pans"', head):
-        return "otlp"
-    if re.search(rb'"resource(Metrics|Logs)"', head):
-        return "other"
-    return "langfuse" if re.search(rb'"(trace_?[iI]d|traceName|trace_name)"', head) else "unknown"
-
-
-def _group(uri: str) -> str:
-    """What a file may share traces with: its folder, or the window of a Langfuse export."""
-    path = PurePosixPath(uri)
-    if path.parent.name in LANGFUSE_TABLES:
-        return f"{path.parent.parent}/{path.name.split('.')[0]}"
-    return str(path.parent)
-
-
-def inspect_file(uri: str) -> FoundFile:
-    """Digest a file as it is now and look at its first bytes.
-
-    Raises:
-        DataError: it vanished.
-        AccessError: it may not be read.
-    """
-    head = b""
-    digest, size = hashlib.sha256(), 0
-    with open_source(uri) as stream:
-        while block := stream.read(1 << 20):
-            head = head or block[:_HEAD_BYTES]
-            digest.update(block)
-            size += len(block)
-    if uri.lower().endswith(".gz"):
-        try:
-            head = gzip.GzipFile(fileobj=io.BytesIO(head)).read1(_HEAD_BYTES)
-        except (OSError, EOFError):
-            head = b""
-    return FoundFile(file=SourceFile(uri=uri, sha256=digest.hexdigest(), bytes=size), format=_format(uri, head), group=_group(uri))

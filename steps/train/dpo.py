@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from steps.contract.config import TrainConfig
 from steps.contract.spec import Progress
-from steps.train.dataset import TrainRows
+from steps.train.dataset import TrainRows, as_dataset
 from steps.train.trainers import Outcome, run_trainer, shared_arguments, threads_for
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def train_dpo(
         checkpoints: folder of this training's checkpoints; the newest complete one is resumed.
         progress: one unit per optimizer step.
     """
-    from datasets import Dataset
     from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
 
     dpo = config.dpo
@@ -57,6 +56,6 @@ def train_dpo(
         precompute_ref_log_probs=True,
     )
     with threads_for(model):
-        trainer = DPOTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(data.rows), processing_class=tokenizer)
+        trainer = DPOTrainer(model=model, args=arguments, train_dataset=as_dataset(data.rows), processing_class=tokenizer)
         steps = math.ceil(len(data.rows) / dpo.batch_size) * dpo.epochs
         return run_trainer(trainer, checkpoints, steps, "training with DPO", progress)

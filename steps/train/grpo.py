@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.contract.config import TrainConfig
 from steps.contract.spec import Progress
-from steps.train.dataset import TrainRows
+from steps.train.dataset import TrainRows, as_dataset
 from steps.train.trainers import Outcome, run_trainer, shared_arguments, threads_for
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def train_grpo(
         progress: one unit per optimizer step.
         reward: scores a batch of answers.
     """
-    from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer  # type: ignore[attr-defined]
 
     def supported(
@@ -67,6 +66,6 @@ def train_grpo(
     )
     with threads_for(model):
         trainer = GRPOTrainer(
-            model=model, reward_funcs=supported, args=arguments, train_dataset=Dataset.from_list(data.rows), processing_class=tokenizer
+            model=model, reward_funcs=supported, args=arguments, train_dataset=as_dataset(data.rows), processing_class=tokenizer
         )
         return run_trainer(trainer, checkpoints, grpo.max_steps, "training with GRPO", progress)

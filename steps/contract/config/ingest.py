@@ -12,4 +12,18 @@ class IngestConfig(Frozen):
 
     sources: tuple[str, ...] = Field(default=(), description="trace files or folders read by every run")
     unit_bytes: int = Field(default=64 << 20, gt=0, description="files are grouped into units of about this size")
+    contexts_in_prompts: bool = Field(
+        default=False,
+        description="sections of a user message such as `Context:` are passages that the app retrieved, in traces that do not tell the"
+        " user's own words; a user could type them, so leave it off where untrusted users write the whole message",
+    )
+    closed_after_minutes: float = Field(
+        default=0,
+        ge=0,
+        le=1440,
+        description="objects younger than this wait for the next run, so that parts of one trace are mostly read together, minutes",
+    )
+    overlap_hours: float = Field(
+        default=2, ge=0, le=744, description="a run lists from this long before the end of the last one: late uploads are found, hours"
+    )
     keep_raw: bool = Field(default=False, description="keep the loop's own raw spans after they are committed to the lake")

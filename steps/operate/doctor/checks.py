@@ -16,7 +16,7 @@ from steps.operate.preflight import check_judge
 from steps.release.change import current_pin
 from steps.store import registry as clients
 from steps.store.lake_catalog import open_catalog, storage_errors
-from steps.store.sources import list_source
+from steps.store.raw_objects import list_objects
 
 # Import name -> what it is for. `ctp run` needs all of them, a pod only those of its step.
 LOOP_PACKAGES = {
@@ -59,7 +59,7 @@ def sources(config: PipelineConfig) -> str:
     """Every configured source of traces can be listed."""
     if not config.ingest.sources:
         raise Skip("ingest.sources is empty: `ctp run` makes its own traces")
-    counts = {source: len(list(list_source(source))) for source in config.ingest.sources}
+    counts = {source: sum(1 for _ in list_objects(source)) for source in config.ingest.sources}
     return ", ".join(f"{source}: {count} files" for source, count in counts.items())
 
 

@@ -14,6 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from steps.chat.generation import Generation
 from steps.chat.trace import Trace
 from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
@@ -26,16 +27,17 @@ def make_trace(**overrides):
     fixed = {
         "trace_id": "ab" * 16,
         "question": "Which port?",
-        "messages": [{"role": "user", "content": "Which port?"}],
         "contexts": ["Aurora listens on 8443."],
-        "answer": "8443.",
         "consent": "train",
         "region": "eu-west-1",
         "confidentiality": "internal",
         "user_id": "u1",
         "model": "agent-model",
     }
-    return Trace(**{**fixed, **overrides})
+    prompt = overrides.pop("messages", [{"role": "user", "content": "Which port?"}])
+    output = {"role": "assistant", "content": overrides.pop("answer", "8443."), **overrides.pop("output", {})}
+    call = Generation("01" * 8, messages=prompt, output=output, tools=overrides.pop("tools", []))
+    return Trace(**{**fixed, "generations": [call], "answer_span_id": "01" * 8, "answer_source": "main-path", **overrides})
 
 
 @pytest.fixture(name="make_trace")

@@ -41,10 +41,10 @@ def requests(request_of):
 
 def contents(workdir, read_table):
     """What the lake holds, without the times of writing."""
-    drop = ("ingested_at", "at", "ingest_batch")
+    drop = ("ingested_at", "at", "seen_at", "ingest_batch")
     return {
         name: [{k: v for k, v in row.items() if k not in drop} for row in read_table(workdir, name)]
-        for name in ("traces", "gate_ledger", "quarantine")
+        for name in ("traces", "generations", "gate_ledger", "quarantine", "claims", "trace_parts")
     }
 
 
@@ -68,7 +68,11 @@ def test_kill_at_random_instants(tmp_path, write_requests, run_both, read_table,
     assert contents(work, read_table) == contents(clean, read_table), f"seed {seed}, {done} runs ended"
 
 
-@pytest.mark.parametrize("crash_at", range(5))
+# Claims, quarantine, ledger, traces, generations, parts, objects, the record that the unit is done, the watermark.
+COMMITS = 9
+
+
+@pytest.mark.parametrize("crash_at", range(COMMITS + 1))
 def test_crash_before_each_commit(tmp_path, write_requests, run_both, read_table, requests, monkeypatch, crash_at):
     write_requests(tmp_path / "raw", *requests)
     calls = []
@@ -87,14 +91,14 @@ def test_crash_before_each_commit(tmp_path, write_requests, run_both, read_table
     try:
         run_both(tmp_path / "raw", tmp_path / "work")
     except KeyboardInterrupt:
-        assert crash_at < 4
+        assert crash_at < COMMITS
     else:
-        assert crash_at == 4, "quarantine, ledger, traces and the record are four commits"
+        assert crash_at == COMMITS
     monkeypatch.undo()
     again = run_both(tmp_path / "raw", tmp_path / "work")
-    assert again.written == (0 if crash_at == 4 else 20)
+    assert again.written == (20 if crash_at < COMMITS - 2 else 0), "the objects are known after everything that they hold is stored"
     held = contents(tmp_path / "work", read_table)
-    assert [len(held[name]) for name in ("traces", "gate_ledger", "quarantine")] == [20, 2, 1]
+    assert [len(held[name]) for name in ("traces", "generations", "gate_ledger", "quarantine")] == [20, 20, 2, 1]
 
 
 def test_same_trace_in_two_units_at_once_is_stored_once(tmp_path, write_requests, read_table, request_of, monkeypatch):
@@ -114,8 +118,8 @@ def test_same_trace_in_two_units_at_once_is_stored_once(tmp_path, write_requests
 
     monkeypatch.setattr(Lake, "adopt_files", adopt_after_another)
     counts = step("govern-commit", ctx, plan=second.plan)
-    assert (counts.read, counts.written, counts.duplicates) == (1, 0, 1)
-    assert len(read_table(tmp_path / "work", "traces")) == 1
+    assert (counts.read, counts.written) == (1, 1), "the later commit puts its row in the place of the same one"
+    assert len(read_table(tmp_path / "work", "traces")) == len(read_table(tmp_path / "work", "generations")) == 1
 
 
 def test_counts_add_up():

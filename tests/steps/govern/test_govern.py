@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from steps.contract.config import PipelineConfig
-from steps.contract.errors import DataError
 from steps.contract.spec import StepContext
 from steps.govern.govern_commit import Result
 from steps.ingest import ingest
@@ -46,7 +45,9 @@ def test_requests_arrive_as_traces(tmp_path, write_requests, run_both, read_tabl
     first, second = (rows[i] for i in ids)
     assert (first["question"], first["answer"], first["feedback"]) == ("Which port does Aurora use?", "8443.", 1.0)
     assert json.loads(first["contexts_json"]) == ["Aurora listens on port 8443.", "Borealis listens on 9443."]
-    assert json.loads(first["messages_json"])[0]["content"].startswith("Context:\n- Aurora")
+    (call,) = [row for row in read_table(tmp_path / "work", "generations") if row["trace_id"] == ids[0]]
+    assert json.loads(call["messages_json"])[0]["content"].startswith("Context:\n- Aurora")
+    assert (call["is_answer"], call["revision"], json.loads(call["output_json"])["content"]) == (True, first["revision"], "8443.")
     assert (first["model"], first["model_version"], first["consent"], first["region"], first["confidentiality"]) == (
         "agent-model",
         "2",
@@ -106,7 +107,8 @@ def test_masked_text_is_nowhere_and_the_rest_stays(tmp_path, write_requests, run
     assert (result.written, result.masked, result.stopped) == (1, 1, 0)
     (row,) = read_table(tmp_path / "work", "traces")
     assert row["question"] == "I am [NAME]님, [PHONE]. Which port?"
-    assert "[EMAIL] about port 8443." in row["messages_json"]
+    (call,) = read_table(tmp_path / "work", "generations")
+    assert "[EMAIL] about port 8443." in call["messages_json"]
     assert row["pii_masked"] == ["email", "name", "phone"]
     assert {(e["trace_id"], e["rule"], e["action"]) for e in read_table(tmp_path / "work", "gate_ledger")} == {
         (masked, f"pii-{k}", "masked") for k in row["pii_masked"]
@@ -192,16 +194,17 @@ def test_erased_user_does_not_come_back(tmp_path, write_requests, run_both, read
     assert [entry["rule"] for entry in read_table(tmp_path / "work", "gate_ledger")] == ["user-erased"]
 
 
-def test_file_that_changed_since_planning_commits_nothing(tmp_path, write_requests, request_of):
+def test_file_that_changed_since_planning_is_read_again(tmp_path, write_requests, run_both, read_table, request_of):
     write_requests(tmp_path / "raw", request_of())
     ctx = StepContext(PipelineConfig(), "r1", tmp_path / "work")
     planned = ingest.run(ingest.Params(sources=(str(tmp_path / "raw"),)), ctx)
-    path = tmp_path / "raw" / "app.jsonl"
-    path.write_bytes(path.read_bytes().replace(b"Aurora", b"Errors"))
-    with pytest.raises(DataError, match="changed since it was planned"):
-        govern_plan(planned, ctx)
-    with open_lake(ctx.config, ctx.workdir) as lake:
-        assert lake.current("traces").snapshot_id == 0
+    path = tmp_path / "raw" / "server.jsonl"
+    changed = path.read_bytes().replace(b"8443.", b"7443.")
+    govern_plan(planned, ctx)
+    path.write_bytes(changed)
+    result = check(run_both(tmp_path / "raw", tmp_path / "work", run_id="r2"))
+    assert (result.written, result.duplicates) == (1, 0)
+    assert [row["answer"] for row in read_table(tmp_path / "work", "traces")] == ["7443."]
 
 
 def test_done_unit_is_not_read_again_even_when_its_files_are_gone(tmp_path, write_requests, request_of):
@@ -234,7 +237,7 @@ def test_binary_otlp(tmp_path, run_both, read_table):
     source.write_bytes(encode_spans(exporter.get_finished_spans()).SerializeToString())
     assert check(run_both(source.parent, tmp_path / "work")).written == 1
     (row,) = read_table(tmp_path / "work", "traces")
-    assert (row["question"], row["contexts_json"], row["answer"]) == ("q?", '["A"]', "a.")
+    assert (row["question"], row["contexts_json"], row["answer"]) == ("q?", "[]", "a.")
 
 
 def test_langfuse_sdk(tmp_path, run_both, read_table):
@@ -301,11 +304,12 @@ def test_langfuse_export_with_scores(tmp_path, run_both, read_table):
     (project / "manifests").mkdir()
     (project / "manifests" / f"{stamp}.json").write_text("{}")
     result = check(run_both(project.parent, tmp_path / "work"))
-    assert (result.read, result.written, result.quarantined, result.spans) == (3, 2, 1, 3)
+    assert (result.read, result.written, result.quarantined, result.spans) == (2, 2, 0, 3)
     traces = {row["trace_id"]: row for row in read_table(tmp_path / "work", "traces")}
     assert [traces[f"t{i}"]["feedback"] for i in range(2)] == [0.0, None]
     assert (traces["t0"]["question"], traces["t0"]["contexts_json"]) == ("Q?", '["C."]')
-    assert [row["reason"] for row in read_table(tmp_path / "work", "quarantine")] == ["score-without-trace"]
+    scores = read_table(tmp_path / "work", "feedback")
+    assert [(row["trace_id"], row["value"]) for row in scores] == [("elsewhere", 0.0), ("t0", 0.0)], "a score may come before its trace"
 
 
 HALUEVAL = Path(__file__).parents[4] / "shared" / "data" / "halueval_qa.jsonl"
@@ -376,7 +380,8 @@ def test_real_questions_arrive_whole(tmp_path, run_both, read_table, shape):
     }
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.jsonl").write_text("\n".join(json.dumps(shape(row, key, answer)) for key, (row, answer) in expected.items()))
-    result = check(run_both(tmp_path / "raw", tmp_path / "work", configured(pii_action="mask")))
+    config = PipelineConfig.model_validate({"govern": {"pii_action": "mask"}, "ingest": {"contexts_in_prompts": True}})
+    result = check(run_both(tmp_path / "raw", tmp_path / "work", config))
     assert (result.read, result.written) == (200, 200)
     stored = {row["trace_id"]: row for row in read_table(tmp_path / "work", "traces")}
     assert stored.keys() == expected.keys()

@@ -50,7 +50,7 @@ def backfill(tmp_path, raw, **params):
 
 
 def days(result):
-    return [Path(item.uri).parent.name for unit in result.units for item in unit.files]
+    return [Path(item.uri).parent.name for unit in result.units for item in unit.objects]
 
 
 def test_the_range_and_one_day_after_are_planned(tmp_path, raw):

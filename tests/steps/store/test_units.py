@@ -1,54 +1,47 @@
 from __future__ import annotations
 
-from steps.store.units import FoundFile, SourceFile, ingested_digests, plan_units, unit_id
+from datetime import UTC, datetime
+
+from steps.store.raw_objects import RawObject
+from steps.store.units import plan_units, read_versions, unit_id
 
 
-def found(name, size=10, group="a", kind="otlp"):
-    return FoundFile(file=SourceFile(uri=f"file:///{group}/{name}", sha256=name.ljust(64, "0"), bytes=size), format=kind, group=group)
+def raw(name, size=10, folder="a", etag="1"):
+    return RawObject(uri=f"file:///{folder}/{name}", etag=etag, bytes=size, modified=datetime(2026, 8, 1, tzinfo=UTC))
 
 
 def names(unit):
-    return [item.uri.rpartition("/")[2] for item in unit.files]
+    return [item.uri.rpartition("/")[2] for item in unit.objects]
 
 
 def test_everything_that_fits_is_one_unit():
-    (unit,) = plan_units([found("1"), found("2", group="b"), found("3")], 100)
+    (unit,) = plan_units([raw("1"), raw("2", folder="b"), raw("3")], 100)
     assert names(unit) == ["1", "3", "2"]
-    assert (unit.shard, unit.shards, unit.format) == (0, 1, "otlp")
+    assert (unit.shard, unit.shards) == (0, 1)
 
 
 def test_plan_does_not_depend_on_the_order_of_files():
-    files = [found(str(i), group=str(i % 3)) for i in range(9)]
+    files = [raw(str(i), folder=str(i % 3)) for i in range(9)]
     assert plan_units(files, 25) == plan_units(reversed(files), 25)
 
 
-def test_files_of_one_folder_stay_together():
-    units = plan_units([found("1", group="a"), found("2", group="a"), found("3", group="b"), found("4", group="b")], 25)
-    assert [names(unit) for unit in units] == [["1", "2"], ["3", "4"]]
-
-
-def test_large_folder_is_shared_out_by_trace():
-    units = plan_units([found("1", 30), found("2", 30)], 25)
+def test_a_window_is_shared_out_by_trace_whatever_its_folders():
+    units = plan_units([raw("1", 30), raw("2", 30, folder="b")], 25)
     assert [(unit.shard, unit.shards, names(unit)) for unit in units] == [(k, 3, ["1", "2"]) for k in range(3)]
     assert len({unit.id for unit in units}) == 3
 
 
-def test_huge_folder_is_cut_at_16_units():
-    units = plan_units([found(f"{i:02}", 25) for i in range(20)], 25)
+def test_more_than_16_units_are_several_windows():
+    units = plan_units([raw(f"{i:02}", 25) for i in range(20)], 25)
     assert {unit.shards for unit in units} == {16, 4}
 
 
-def test_formats_are_told():
-    assert plan_units([found("1", kind="otlp"), found("2", kind="langfuse")], 100)[0].format == "mixed"
-    assert plan_units([found("1", kind="unknown"), found("2", kind="langfuse")], 100)[0].format == "langfuse"
-    assert plan_units([found("1", kind="unknown")], 100)[0].format == "unknown"
+def test_id_changes_with_name_version_and_shard():
+    a, b = raw("1"), raw("2")
+    assert len({unit_id([a]), unit_id([raw("1", etag="2")]), unit_id([a, b]), unit_id([a], 0, 2), unit_id([a], 1, 2)}) == 5
 
 
-def test_id_changes_with_name_content_and_shard():
-    a, b = found("1").file, found("2").file
-    assert len({unit_id([a]), unit_id([b]), unit_id([a, b]), unit_id([a], 0, 2), unit_id([a], 1, 2)}) == 5
-
-
-def test_file_counts_as_ingested_when_every_shard_is():
-    assert ingested_digests([{"sha256": ["d"], "shard": 0, "shards": 2}]) == set()
-    assert ingested_digests([{"sha256": ["d"], "shard": k, "shards": 2} for k in range(2)]) == {"d"}
+def test_object_counts_as_read_when_every_shard_is():
+    assert read_versions([("u", "e", 0, 2)]) == set()
+    assert read_versions([("u", "e", k, 2) for k in range(2)]) == {("u", "e")}
+    assert read_versions([("u", "e", 0, 2), ("u", "e", 0, 3)]) == set()
