@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from steps.cluster.kube_errors import typed_error
 from steps.contract.errors import AccessError, ConfigError, TransientError
 
 log = logging.getLogger("ctp.kube")
@@ -126,7 +127,8 @@ class Informer:
             except _Expired:
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it was, the last known objects stay and the next try follows
-                self.failure = _typed(self.what, error)
+                remedy = "let this service account list and watch them"
+                self.failure = typed_error(error, self.what, remedy) or TransientError(f"{self.what}: {type(error).__name__}")
                 log.warning("%s; the last known state stays", self.failure)
                 self._stopped.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -166,11 +168,13 @@ class Informer:
         return version
 
     def _take(self, event: Mapping[str, Any]) -> str:
+        from kubernetes.client.exceptions import ApiException
+
         found: Object = event["object"]
         if event["type"] == "ERROR":
             if found.get("code") == _GONE:
                 raise _Expired
-            raise OSError(f"watch error {found.get('code')}")
+            raise ApiException(status=found.get("code"))
         if event["type"] != "BOOKMARK":
             with self._lock:
                 if event["type"] == "DELETED":
@@ -204,12 +208,3 @@ def _body(response: Any) -> bytes:
     if not 200 <= response.status < 300:
         raise ApiException(status=response.status, reason=response.reason)
     return data
-
-
-def _typed(what: str, error: Exception) -> Exception:
-    """The failure as one of our errors, without the server's text."""
-    status = getattr(error, "status", None)
-    if status in (401, 403):
-        return AccessError(f"{what}: the Kubernetes API refuses it (HTTP {status}): let this service account list and watch them")
-    said = f"answers HTTP {status}" if status else f"does not answer ({type(error).__name__})"
-    return TransientError(f"{what}: the Kubernetes API {said}")
