@@ -26,8 +26,8 @@ from steps.laptop.state import RunState, RunStore, workdir_lock
 from steps.laptop.world.domain import the_world
 from steps.laptop.world.golden import write_golden
 from steps.release.change import current_pin
-from steps.store import registry as clients
 from steps.store.aliases import champion, model_uri
+from steps.store.registry import open_registry
 
 
 def bootstrap(config: PipelineConfig, workdir: Path, *, seed: int, quiet: bool) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def read_standing(loop: Any) -> dict[str, Any] | None:
     if not (loop.workdir / "world.json").exists():
         return None
     seed = read_json(loop.workdir / "world.json")["seed"]
-    client = clients.registry(loop.config, loop.workdir)
+    client = open_registry(loop.config, loop.workdir)
     serving = champion(client, loop.config.model_name)
     if serving is None or current_pin(loop.ctx).ref is None:
         return None

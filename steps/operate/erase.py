@@ -17,10 +17,10 @@ from steps.contract.refs import Frozen
 from steps.contract.spec import StepContext
 from steps.govern.identity import keyed_hash, load_key
 from steps.operate.pending_erasures import open_erasures
-from steps.store import registry as clients
 from steps.store.lake import open_lake
 from steps.store.lake_maintenance import current_files, data_files, delete_paths, loose_files, plain, purge, read_columns, referenced
 from steps.store.lake_rows import either
+from steps.store.registry import open_registry
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -263,7 +263,7 @@ def _models(ctx: StepContext, digests: tuple[str, ...]) -> tuple[str, ...]:
     if not digests:
         return ()
 
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     versions = {version for digest in digests for version in client.find_versions(name, "ctp.dataset-sha256", digest)}
     return tuple(f"{name}@{version}" for version in sorted(versions))
 

@@ -15,8 +15,8 @@ from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.contract.refs import Frozen, ModelRef
 from steps.curate.dataset import rows
 from steps.curate.recipe import RECIPE_VERSION, find, golden_is_there, select_from
-from steps.store import registry as clients
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 if TYPE_CHECKING:
     from steps.curate.recipe import Recipe
@@ -55,7 +55,7 @@ def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None
         ref = ModelRef.model_validate(model)
     except ValueError:
         raise DataError(f"{model!r} is not MODEL@VERSION, as in {config.model_name}@3") from None
-    tags = clients.registry(config, workdir).tags(ref.name, ref.version)
+    tags = open_registry(config, workdir).tags(ref.name, ref.version)
     digest = tags.get("ctp.dataset-sha256", "")
     if not digest:
         raise DataError(f"{ref}: no dataset is on record: it was not trained by this pipeline")

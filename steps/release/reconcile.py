@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -26,10 +26,7 @@ from steps.release.incident_record import close_incidents, close_retried, mark_o
 from steps.release.model_pin import Pin, pin_of
 from steps.release.rollout_state import VERSION_KEY, Phase, RolloutState, read_rollout
 from steps.store.aliases import ABORTED, abort, champion, model_uri, promote, set_candidate
-from steps.store.registry import registry
-
-if TYPE_CHECKING:
-    from steps.store.registry import RegistryClient
+from steps.store.registry import RegistryClient, open_registry
 
 log = logging.getLogger("ctp")
 
@@ -113,7 +110,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     namespace, name = params.namespace or config.rollout_namespace, params.rollout or config.rollout
     # The Rollout first: what is read later can only be newer, and a newer pin is never judged by an older Rollout.
     state = read_rollout(params.status or rollout(namespace, name))
-    client = registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     pin, manifest = current(ctx)
     serving = champion(client, ctx.config.model_name)
     aborted = ABORTED in (_tags(client, ctx.config.model_name, state.version) or {})

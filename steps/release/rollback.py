@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -18,10 +17,7 @@ from steps.release.incident_record import close_incidents, update_incident
 from steps.release.model_pin import Pin
 from steps.release.rollout_state import RolloutState, read_rollout
 from steps.store.aliases import ABORTED, PREVIOUS, ROLLED_BACK, abort, by_alias, champion, check_promotable, model_uri, promote
-from steps.store.registry import registry
-
-if TYPE_CHECKING:
-    from steps.store.registry import RegistryClient
+from steps.store.registry import RegistryClient, open_registry
 
 _POLL_S = 2.0
 
@@ -67,7 +63,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError, AccessError, TransientError: Git, the registry or, where asked for, the Kubernetes API cannot be used.
     """
     decided_at = datetime.now(UTC)
-    client, name = registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     serving, pin = champion(client, name), current_pin(ctx)
     target = _target(client, name, params.to, serving, pin)
     artifact = model_uri(client, target)

@@ -15,8 +15,8 @@ from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
 from steps.operate.cost.ledger import Gain, record_cost
 from steps.operate.cost.review import as_markdown, bought, months_of, quarter_before, quarter_of, returns, review
-from steps.store import registry as clients
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 from .test_budget import cost, pod
 
@@ -84,7 +84,7 @@ def test_a_review_bills_each_month_and_says_what_is_left():
 def test_the_step_writes_both_files_and_leaves_aborted_versions_out(tmp_path):
     config = PipelineConfig.model_validate({"cost": {"monthly_usd_limit": 100.0}})
     ctx = StepContext(config, "review-1", tmp_path)
-    client = clients.registry(config, tmp_path)
+    client = open_registry(config, tmp_path)
     client.ensure_model("agent-model")
     for number in (1, 2):
         client.create_version("agent-model", f"file:///m{number}", {"ctp.uri": "file:///m", "ctp.sha256": "a" * 64}, "card")
