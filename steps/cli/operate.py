@@ -54,8 +54,8 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Put an earlier model version back: pin it in Git and make it champion. During a canary: the champion."""
-    given = {"to": to, "approved_by": approved_by or approver_name(), "reason": reason, "abort": abort, "wait_s": wait}
-    result = _run_as_command("rollback", given, load_settings(config, overrides, LAPTOP), workdir, as_json=as_json)
+    params = {"to": to, "approved_by": approved_by or approver_name(), "reason": reason, "abort": abort, "wait_s": wait}
+    result = _run_as_command("rollback", params, load_settings(config, overrides, LAPTOP), workdir, as_json=as_json)
     for line in [*(result.timeline.lines() if result.timeline else ()), result.warning]:
         typer.echo(line, err=True)
 

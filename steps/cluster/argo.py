@@ -31,10 +31,10 @@ def workflow(namespace: str, name: str) -> dict[str, Any]:
         DataError: there is no such Workflow.
         AccessError, ConfigError, TransientError: as for `rollout`.
     """
-    found = _read("workflows", namespace, name)
-    if found is None:
+    document = _read("workflows", namespace, name)
+    if document is None:
         raise DataError(f"workflow {namespace}/{name}: there is none: check --namespace and --workflow")
-    return found
+    return document
 
 
 def _read(plural: str, namespace: str, name: str) -> dict[str, Any] | None:
@@ -43,14 +43,14 @@ def _read(plural: str, namespace: str, name: str) -> dict[str, Any] | None:
 
     with kube_errors(f"{plural.removesuffix('s')} {namespace}/{name}", f"let this account get {plural}"), api_client() as api:
         try:
-            found: Any = client.CustomObjectsApi(api).get_namespaced_custom_object(
+            document: Any = client.CustomObjectsApi(api).get_namespaced_custom_object(
                 _GROUP, _VERSION, namespace, plural, name, _request_timeout=_TIMEOUT_S
             )
         except client.ApiException as error:
             if error.status == 404:
                 return None
             raise
-        return dict(found)
+        return dict(document)
 
 
 def analysis_runs(namespace: str, rollout_name: str, pod_hash: str) -> list[dict[str, Any]]:
@@ -62,10 +62,10 @@ def analysis_runs(namespace: str, rollout_name: str, pod_hash: str) -> list[dict
     from kubernetes import client
 
     with kube_errors(f"analysisruns of {namespace}/{rollout_name}", "let this account list analysisruns"), api_client() as api:
-        found: Any = client.CustomObjectsApi(api).list_namespaced_custom_object(
+        listing: Any = client.CustomObjectsApi(api).list_namespaced_custom_object(
             _GROUP, _VERSION, namespace, "analysisruns", label_selector=f"{POD_HASH}={pod_hash}", _request_timeout=_TIMEOUT_S
         )
-    return [dict(item) for item in found["items"] if _owned(item, rollout_name)]
+    return [dict(item) for item in listing["items"] if _owned(item, rollout_name)]
 
 
 def abort_rollout(namespace: str, name: str) -> None:

@@ -50,8 +50,8 @@ def api_client() -> Any:
         else:
             config.load_kube_config(config_file=kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
-        said = " ".join(str(error).split())[:200]
-        raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or run in a pod with a service account token") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"no Kubernetes API: {reason}: set KUBECONFIG, or run in a pod with a service account token") from error
     return client.ApiClient(settings)
 
 
@@ -136,10 +136,10 @@ class Informer:
     def _relist(self) -> str:
         response = self._list(_preload_content=False, _request_timeout=(_CONNECT_S, 30))
         document = json.loads(_body(response))
-        found = {item["metadata"]["name"]: item for item in document.get("items") or []}
+        objects = {item["metadata"]["name"]: item for item in document.get("items") or []}
         with self._lock:
-            changed = found != self._objects
-            self._objects = found
+            changed = objects != self._objects
+            self._objects = objects
         self.failure = None
         if changed or not self._synced.is_set():
             self._synced.set()
@@ -170,19 +170,19 @@ class Informer:
     def _take(self, event: Mapping[str, Any]) -> str:
         from kubernetes.client.exceptions import ApiException
 
-        found: Object = event["object"]
+        item: Object = event["object"]
         if event["type"] == "ERROR":
-            if found.get("code") == _GONE:
+            if item.get("code") == _GONE:
                 raise _Expired
-            raise ApiException(status=found.get("code"))
+            raise ApiException(status=item.get("code"))
         if event["type"] != "BOOKMARK":
             with self._lock:
                 if event["type"] == "DELETED":
-                    self._objects.pop(found["metadata"]["name"], None)
+                    self._objects.pop(item["metadata"]["name"], None)
                 else:
-                    self._objects[found["metadata"]["name"]] = found
+                    self._objects[item["metadata"]["name"]] = item
             self._on_change()
-        return str(found["metadata"].get("resourceVersion") or "")
+        return str(item["metadata"].get("resourceVersion") or "")
 
 
 def _events(response: Any) -> Iterator[dict[str, Any]]:

@@ -72,8 +72,8 @@ def traffic(config: PipelineConfig, workdir: Path, *, to: Path, name: str, quiet
         if standing is None:
             raise DataError(f"{workdir}: no model serves yet: run ctp bootstrap --workdir {workdir} first")
         loop.state.results["world"] = standing
-        asked = embedded.make_traffic(loop)
-    return asked | {"champion": standing["champion"], "folder": str(to)}
+        counts = embedded.make_traffic(loop)
+    return counts | {"champion": standing["champion"], "folder": str(to)}
 
 
 def open_services(config: PipelineConfig, workdir: Path) -> Services:

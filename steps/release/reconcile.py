@@ -24,7 +24,7 @@ from steps.release.change import current, release, withdraw
 from steps.release.incident import Breach, Timeline, find_breach, open_timeline
 from steps.release.incident_record import close_incidents, close_retried, mark_open, read_open, update_incident
 from steps.release.model_pin import Pin, pin_of
-from steps.release.rollout_state import VERSION_KEY, Phase, RolloutState, read_rollout
+from steps.release.rollout_state import VERSION_KEY, RolloutPhase, RolloutState, read_rollout
 from steps.store.aliases import ABORTED, abort, champion, model_uri, promote, set_candidate
 from steps.store.registry import RegistryClient, open_registry
 
@@ -48,7 +48,7 @@ class Params(Frozen):
 class Result(Frozen):
     """How things are after this run."""
 
-    rollout_phase: Phase = Field(description="phase of the Rollout; Absent where there is none")
+    rollout_phase: RolloutPhase = Field(description="phase of the Rollout; Absent where there is none")
     observed: int | None = Field(description="model version that the Rollout's newest pods run; null when it does not say")
     action: Action = Field(
         description="promoted: the champion moved; reverted: the pin went back; proposed: a branch that puts it back waits to be merged; "

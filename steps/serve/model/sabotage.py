@@ -1,4 +1,4 @@
-"""Break a copy of a model on purpose, to watch the canary abort."""
+"""Copies of a model that are broken on purpose, to watch the canary abort."""
 
 from __future__ import annotations
 
