@@ -19,6 +19,7 @@ from steps.contract.spec import StepContext
 from steps.govern.identity import keyed_hash, load_key
 from steps.laptop.approve import approver_name
 from steps.operate.doctor.finding import worst_exit_code
+from steps.operate.doctor.monitoring import analysis_address
 from steps.operate.doctor.report import examine
 from steps.operate.doctor.report import show as show_findings
 from steps.operate.reproduce import reproduce as reproduce_dataset
@@ -97,13 +98,17 @@ def fetch_model(
 
 
 def doctor(
+    prometheus: Annotated[
+        str, typer.Option(help="Prometheus that the analyses ask, as seen from here; default: what the values of --config say.")
+    ] = "",
     workdir: WorkdirOption = DEFAULT_WORKDIR,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, services, credentials and cluster; one line each, with the remedy."""
-    findings = examine(load_settings(config, overrides), workdir.resolve())
+    settings = load_settings(config, overrides)
+    findings = examine(settings, workdir.resolve(), prometheus or analysis_address(config))
     if as_json:
         emit([finding.model_dump(mode="json") for finding in findings])
     else:

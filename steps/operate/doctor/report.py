@@ -11,16 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from steps.contract.config import PipelineConfig
-from steps.operate.doctor import checks, cluster
+from steps.operate.doctor import checks, cluster, monitoring
 from steps.operate.doctor.finding import Finding, look
 
 
-def examine(config: PipelineConfig, workdir: Path) -> tuple[Finding, ...]:
+def examine(config: PipelineConfig, workdir: Path, prometheus: str = "") -> tuple[Finding, ...]:
     """Run all checks; none changes anything.
 
     Args:
         config: the effective configuration.
         workdir: absolute.
+        prometheus: address that the analyses ask; empty: none is known.
     """
     findings = [
         look("python", checks.python),
@@ -34,6 +35,7 @@ def examine(config: PipelineConfig, workdir: Path) -> tuple[Finding, ...]:
         look("lake", lambda: checks.lake(config, workdir)),
         look("registry", lambda: checks.registry(config, workdir)),
         look("git", lambda: checks.git(config, workdir)),
+        look("prometheus", lambda: monitoring.prometheus(config, prometheus)),
     ]
     return (*findings, *_cluster(config.release.environment))
 
