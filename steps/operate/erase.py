@@ -86,17 +86,19 @@ def run(params: Params, ctx: StepContext) -> Result:
     """
     user_hash = params.user_hash or keyed_hash(load_key(ctx.config.govern, ctx.workdir), params.user)
     owned, deleted = Belongings(user_hash), Deleted()
-    with open_lake(ctx.config, ctx.workdir) as lake:
+    with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("erasing", total=len(COLUMNS), unit="tables") as task:
         _write_tombstone(lake, user_hash, {"requested_by": params.requested_by}, ctx.run_id)
         lake.upkeep("traces", partial(_collect, owned=owned))
         lake.upkeep("datasets", partial(_collect_digests, owned=owned))
         known = _write_tombstone(lake, user_hash, {"datasets": sorted(owned.digests)}, ctx.run_id)
         for table in COLUMNS:
+            task.note(table)
             _erase_rows(lake, table, owned, deleted, ctx.run_id)
             lake.upkeep(
                 table,
                 partial(_erase_files, table=table, owned=owned, deleted=deleted, age=timedelta(hours=ctx.config.upkeep.inflight_hours)),
             )
+            task.advance()
         digests = tuple(sorted(known["datasets"]))
         deleted.files += _delete_dataset_files(ctx.artifacts, digests) + _delete_reports(ctx.workdir / "runs", digests)
         models = _models(ctx, digests)
