@@ -78,7 +78,7 @@ def workflow_template(env: Environment, workflow: Workflow) -> WorkflowTemplate:
 def _parameter(env: Environment, item: nodes.Parameter) -> Parameter:
     """A workflow's parameter; a value outside its enumeration is refused at submission."""
     options = [option for option in item.options if env.offers(item.requires.get(option, ""))]
-    value = _text(getattr(env.workflows.given, item.setting)) if item.setting else item.default
+    value = _text(getattr(env.workflows.defaults, item.setting)) if item.setting else item.default
     # Without a value submission fails, and a value of null would be one.
     default: dict[str, Any] = {} if value is None else {"value": value}
     return Parameter(name=kebab(item.name), enum=options or None, description=item.description, **default)

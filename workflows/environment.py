@@ -187,7 +187,7 @@ class Schedules(Frozen):
     release_reconcile: Schedule = Schedule(cron="* * * * *")
 
 
-class Given(Frozen):
+class RunDefaults(Frozen):
     """Defaults of the workflows' parameters."""
 
     window_days: int = Field(default=14, ge=0, le=3650, description="how many days of traces count, today included; 0: all")
@@ -255,7 +255,7 @@ class Workflows(Frozen):
         ),
     )
     deadline_s: int = Field(default=14 * 86400, ge=3600, description="bound of a whole workflow; the days that it waits for a person count")
-    given: Given
+    defaults: RunDefaults
     schedules: Schedules = Schedules()
     parallelism: Parallelism = Parallelism()
     retries: Retries = Retries()
@@ -327,15 +327,15 @@ def load_environment(name: str, root: Path = ROOT) -> Environment:
     env = Environment(name, workflows, pipeline, _serving(document.get("serving") or {}, root))
     if env.offers_nemo and not workflows.nemo.image:
         raise ConfigError(f"{path}: workflows.nemo.image: pipeline.train.nemo.enabled needs the image of target nemo-rl")
-    if workflows.given.trainer == "nemo-rl" and not env.offers_nemo:
-        raise ConfigError(f"{path}: workflows.given.trainer: nemo-rl needs pipeline.train.nemo.enabled")
+    if workflows.defaults.trainer == "nemo-rl" and not env.offers_nemo:
+        raise ConfigError(f"{path}: workflows.defaults.trainer: nemo-rl needs pipeline.train.nemo.enabled")
     return env
 
 
-def _serving(given: dict[str, Any], root: Path) -> Serving:
+def _serving(settings: dict[str, Any], root: Path) -> Serving:
     """The environment's block over the defaults of rollouts/."""
     chart = next(path for path in (root / "rollouts" / "values.yaml", ROOT / "rollouts" / "values.yaml") if path.is_file())
     defaults = yaml.safe_load(chart.read_text(encoding="utf-8"))["serving"]
-    vllm = defaults["vllm"] | (given.get("vllm") or {})
-    block = defaults | given
+    vllm = defaults["vllm"] | (settings.get("vllm") or {})
+    block = defaults | settings
     return Serving(engine=block["engine"], image=vllm["image"], args=tuple(vllm["args"]), model_size=block["modelSize"])

@@ -60,13 +60,13 @@ class Graph:
     Attributes:
         nodes: what stands in it, in an order in which it may run.
         templates: where templates go.
-        given: the value of a source that no node of the DAG gives, by the source's first word: a function of the rest.
+        origins: the value of a source that no node of the DAG gives, by the source's first word: a function of the rest.
         stands_for: source of an absent node -> the source that stands in for it.
     """
 
     nodes: tuple[Node, ...]
     templates: Templates
-    given: Mapping[str, Callable[[str], str]]
+    origins: Mapping[str, Callable[[str], str]]
     stands_for: Mapping[str, str] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     _guards: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -83,8 +83,8 @@ class Graph:
         if source.startswith("="):
             return source[1:]
         origin, _, name = source.partition(".")
-        if origin in self.given:
-            return self.given[origin](name)
+        if origin in self.origins:
+            return self.origins[origin](name)
         node = self._node(origin)
         return task_output(node.record_name if isinstance(node, Approval) else node.name, name)
 
@@ -228,7 +228,7 @@ def fan_out_template(node: FanOut, templates: Templates) -> DAG:
 def choice_templates(node: Choice, offered: Mapping[str, Case], templates: Templates) -> list[DAG]:
     """A choice between ways as a DAG of its own, and one more for each way of several nodes."""
     variable = node.on.partition(".")[2]
-    given = {kebab(name): input_param(name) for name in node.inputs}
+    arguments = {kebab(name): input_param(name) for name in node.inputs}
     tasks, dags = [], []
     for value, case in offered.items():
         template = f"{node.name}-{value}"
@@ -239,7 +239,7 @@ def choice_templates(node: Choice, offered: Mapping[str, Case], templates: Templ
             if not isinstance(only, Step):
                 raise ValueError(f"{template}: a case of one node must be a step")
             template = templates.step(only.step, tuple(only.inputs))
-        tasks.append(Task(name=case.name, template=template, when=f"'{input_param(variable)}' == '{value}'", arguments=given))
+        tasks.append(Task(name=case.name, template=template, when=f"'{input_param(variable)}' == '{value}'", arguments=arguments))
     names = find_step(_last(next(iter(offered.values()))).step).all_outputs
     outputs = [Parameter(name=kebab(name), value_from=m.ValueFrom(expression=_taken(variable, offered, name))) for name in names]
     return [DAG(name=f"{node.name}-either", inputs=_inputs((*node.inputs, variable)), outputs=outputs, tasks=[*tasks]), *dags]

@@ -17,9 +17,10 @@ Source:
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
-from steps.canary.rules import Query, Rule, Scores, Side, number
+from steps.canary.rules import RULES, Query, Rule, Scores, Side, number
 from steps.contract.config.canary import CanaryConfig
 
 REQUESTS = "envoy_cluster_upstream_rq_xx"
@@ -98,6 +99,11 @@ def query(rule: Rule, config: CanaryConfig, stable: Source = STABLE, canary: Sou
     least = number(rule.minimum(config))
     counts = [f"({rule.samples(version).text} >= {least})" for version in (ours, base)]
     return "\n".join((f"({value.text})", *(f"and {count}" for count in counts)))
+
+
+def metric_names(config: CanaryConfig) -> frozenset[str]:
+    """Names of the metrics that the queries of all rules read."""
+    return frozenset(name for rule in RULES for name in re.findall(r"([A-Za-z_:][\w:]*)\{", query(rule, config)))
 
 
 def conditions(rule: Rule, config: CanaryConfig) -> tuple[str, str]:

@@ -14,8 +14,8 @@ from steps.contract.refs import ArtifactRef, ModelRef
 from steps.contract.spec import StepContext
 from steps.operate.game_day import Game, register_bad, sabotage
 from steps.release.incident import EVENT_TEXTS
-from steps.store import registry as clients
 from steps.store.aliases import model_uri, taken_back
+from steps.store.registry import open_registry
 
 
 def game_day(
@@ -33,7 +33,7 @@ def game_day(
     """Release a bad version, wait for the abort, print the timeline; exit code 1 when it took too long."""
     ctx = StepContext(load_settings(config, overrides), f"game-day-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", workdir.resolve())
     if fault_version:
-        bad, client = ModelRef(name=ctx.config.model_name, version=fault_version), clients.registry(ctx.config, ctx.workdir)
+        bad, client = ModelRef(name=ctx.config.model_name, version=fault_version), open_registry(ctx.config, ctx.workdir)
         files = model_uri(client, bad)
         if taken_back(client.tags(bad.name, bad.version)):
             bad = register_bad(ctx, files)

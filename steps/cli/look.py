@@ -63,11 +63,11 @@ def cost(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a run or a month has cost, by stage, and what is left of the budget."""
-    found, spent = read_bill(load_settings(config, overrides, LAPTOP), workdir.resolve(), run_id=run_id, month=month)
+    bill, spent = read_bill(load_settings(config, overrides, LAPTOP), workdir.resolve(), run_id=run_id, month=month)
     if as_json:
-        emit(found.model_dump(mode="json") | {"month": spent.model_dump(mode="json")})
+        emit(bill.model_dump(mode="json") | {"month": spent.model_dump(mode="json")})
         return
-    print_bill(Console(), found, spent)
+    print_bill(Console(), bill, spent)
 
 
 def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None:
@@ -81,8 +81,8 @@ def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None
     elsewhere = config.lake.catalog != "sql" or config.lake.uri
     if not runs and not elsewhere and not any((workdir / part).exists() for part in ("lake", "mlflow")):
         raise DataError(f"{workdir} holds no run: start one with ctp run --workdir {workdir}")
-    found = overview(config, workdir)
-    tables = found["tables"]
+    status = overview(config, workdir)
+    tables = status["tables"]
     rows = [
         {
             "run_id": run.run_id,
@@ -95,7 +95,7 @@ def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None
         for run in runs
     ]
     if as_json:
-        typer.echo(json.dumps({"runs": rows, **found}, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({"runs": rows, **status}, ensure_ascii=False, indent=2))
         return
     table = Table(title=f"Runs in {workdir}", title_justify="left")
     for column in ("run", "outcome", "method", "seed", "last stage", "champion"):
@@ -107,9 +107,9 @@ def show_status(config: PipelineConfig, workdir: Path, *, as_json: bool) -> None
     if rows:
         console.print(table)
     for name, ref in tables.items():
-        console.print(f"  {name:<12} {found['rows'][name]:>12,} rows  {ref}")
+        console.print(f"  {name:<12} {status['rows'][name]:>12,} rows  {ref}")
     for name in ("champion", "candidate", "previous", "pinned"):
-        console.print(f"  {name:<12} {found[name] or '-'}")
+        console.print(f"  {name:<12} {status[name] or '-'}")
 
 
 def show_report(workdir: Path, run_id: str, *, as_json: bool) -> None:

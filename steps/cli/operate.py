@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from steps.cli.options import DEFAULT_WORKDIR, LAPTOP, ConfigOption, JsonOption, SetOption, WorkdirOption, emit, load_settings, show
 from steps.contract.catalog import find_step
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import UsageError
 from steps.contract.runtime import run_step
-from steps.contract.spec import StepContext
+from steps.contract.spec import SILENT, Progress, StepContext
 from steps.govern.identity import keyed_hash, load_key
 from steps.laptop.approve import approver_name
+from steps.laptop.progress import ConsoleProgress
 from steps.operate.doctor.finding import worst_exit_code
+from steps.operate.doctor.monitoring import analysis_address
 from steps.operate.doctor.report import examine
 from steps.operate.doctor.report import show as show_findings
 from steps.operate.reproduce import reproduce as reproduce_dataset
@@ -54,8 +57,8 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Put an earlier model version back: pin it in Git and make it champion. During a canary: the champion."""
-    given = {"to": to, "approved_by": approved_by or approver_name(), "reason": reason, "abort": abort, "wait_s": wait}
-    result = _run_as_command("rollback", given, load_settings(config, overrides, LAPTOP), workdir, as_json=as_json)
+    params = {"to": to, "approved_by": approved_by or approver_name(), "reason": reason, "abort": abort, "wait_s": wait}
+    result = _run_as_command("rollback", params, load_settings(config, overrides, LAPTOP), workdir, as_json=as_json)
     for line in [*(result.timeline.lines() if result.timeline else ()), result.warning]:
         typer.echo(line, err=True)
 
@@ -69,7 +72,7 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Make the training file of a model again, byte for byte; exit code 65 when that is not possible or other bytes come out."""
-    result = reproduce_dataset(load_settings(config, overrides, LAPTOP), workdir.resolve(), model, to)
+    result = reproduce_dataset(load_settings(config, overrides, LAPTOP), workdir.resolve(), model, to, _progress(as_json=as_json))
     show(result.model_dump(mode="json"), as_json=as_json)
 
 
@@ -89,7 +92,7 @@ def fetch_model(
         raise UsageError("where is the model? give --uri, or --model URI#sha256:DIGEST")
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise UsageError(f"--sha256 {sha256[:80]!r}: give the 64 hex digits of the pin")
-    fetched = fetch(uri, sha256, to.absolute())
+    fetched = fetch(uri, sha256, to.absolute(), _progress(as_json=as_json))
     if as_json:
         emit({"to": str(to), "fetched": fetched, "sha256": sha256})
     else:
@@ -97,13 +100,17 @@ def fetch_model(
 
 
 def doctor(
+    prometheus: Annotated[
+        str, typer.Option(help="Prometheus that the analyses ask, as seen from here; default: what the values of --config say.")
+    ] = "",
     workdir: WorkdirOption = DEFAULT_WORKDIR,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, services, credentials and cluster; one line each, with the remedy."""
-    findings = examine(load_settings(config, overrides), workdir.resolve())
+    settings = load_settings(config, overrides)
+    findings = examine(settings, workdir.resolve(), prometheus or analysis_address(config), _progress(as_json=as_json))
     if as_json:
         emit([finding.model_dump(mode="json") for finding in findings])
     else:
@@ -111,10 +118,15 @@ def doctor(
     sys.exit(worst_exit_code(findings))
 
 
+def _progress(*, as_json: bool) -> Progress:
+    """Progress on standard error, where results are not; silent for machines."""
+    return SILENT if as_json else ConsoleProgress(Console(stderr=True))
+
+
 def _run_as_command(name: str, params: dict[str, Any], settings: PipelineConfig, workdir: Path, *, as_json: bool) -> Any:
     """Run a step for a person, print its result and return it."""
     run_id = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    ctx = StepContext(config=settings, run_id=run_id, workdir=workdir.resolve())
+    ctx = StepContext(config=settings, run_id=run_id, workdir=workdir.resolve(), progress=_progress(as_json=as_json))
     result = run_step(find_step(name), params, ctx)
     show(result.model_dump(mode="json"), as_json=as_json)
     return result

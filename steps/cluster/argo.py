@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from steps.cluster.informer import api_client
-from steps.contract.errors import AccessError, DataError, TransientError
+from steps.cluster.kube_errors import kube_errors
+from steps.contract.errors import DataError
 
 _GROUP, _VERSION = "argoproj.io", "v1alpha1"
 _TIMEOUT_S = 30
@@ -32,26 +31,26 @@ def workflow(namespace: str, name: str) -> dict[str, Any]:
         DataError: there is no such Workflow.
         AccessError, ConfigError, TransientError: as for `rollout`.
     """
-    found = _read("workflows", namespace, name)
-    if found is None:
+    document = _read("workflows", namespace, name)
+    if document is None:
         raise DataError(f"workflow {namespace}/{name}: there is none: check --namespace and --workflow")
-    return found
+    return document
 
 
 def _read(plural: str, namespace: str, name: str) -> dict[str, Any] | None:
     """One object; None where there is none."""
     from kubernetes import client
 
-    with _typed(f"{plural.removesuffix('s')} {namespace}/{name}", f"get {plural}"), api_client() as api:
+    with kube_errors(f"{plural.removesuffix('s')} {namespace}/{name}", f"let this account get {plural}"), api_client() as api:
         try:
-            found: Any = client.CustomObjectsApi(api).get_namespaced_custom_object(
+            document: Any = client.CustomObjectsApi(api).get_namespaced_custom_object(
                 _GROUP, _VERSION, namespace, plural, name, _request_timeout=_TIMEOUT_S
             )
         except client.ApiException as error:
             if error.status == 404:
                 return None
             raise
-        return dict(found)
+        return dict(document)
 
 
 def analysis_runs(namespace: str, rollout_name: str, pod_hash: str) -> list[dict[str, Any]]:
@@ -62,11 +61,11 @@ def analysis_runs(namespace: str, rollout_name: str, pod_hash: str) -> list[dict
     """
     from kubernetes import client
 
-    with _typed(f"analysisruns of {namespace}/{rollout_name}", "list analysisruns"), api_client() as api:
-        found: Any = client.CustomObjectsApi(api).list_namespaced_custom_object(
+    with kube_errors(f"analysisruns of {namespace}/{rollout_name}", "let this account list analysisruns"), api_client() as api:
+        listing: Any = client.CustomObjectsApi(api).list_namespaced_custom_object(
             _GROUP, _VERSION, namespace, "analysisruns", label_selector=f"{POD_HASH}={pod_hash}", _request_timeout=_TIMEOUT_S
         )
-    return [dict(item) for item in found["items"] if _owned(item, rollout_name)]
+    return [dict(item) for item in listing["items"] if _owned(item, rollout_name)]
 
 
 def abort_rollout(namespace: str, name: str) -> None:
@@ -77,7 +76,7 @@ def abort_rollout(namespace: str, name: str) -> None:
     """
     from kubernetes import client
 
-    with _typed(f"rollout {namespace}/{name}", "patch rollouts/status"), api_client() as api:
+    with kube_errors(f"rollout {namespace}/{name}", "let this account patch rollouts/status"), api_client() as api:
         client.CustomObjectsApi(api).patch_namespaced_custom_object_status(
             _GROUP, _VERSION, namespace, "rollouts", name, {"status": {"abort": True}}, _request_timeout=_TIMEOUT_S
         )
@@ -86,20 +85,3 @@ def abort_rollout(namespace: str, name: str) -> None:
 def _owned(item: dict[str, Any], rollout_name: str) -> bool:
     owners = (item.get("metadata") or {}).get("ownerReferences") or []
     return any(owner.get("kind") == "Rollout" and owner.get("name") == rollout_name for owner in owners)
-
-
-@contextlib.contextmanager
-def _typed(what: str, right: str) -> Iterator[None]:
-    """The API's failures as typed errors, without the server's text."""
-    try:
-        yield
-    except Exception as error:
-        status = getattr(error, "status", None)
-        if type(error).__name__ == "ApiException" or isinstance(status, int):
-            if status in (401, 403):
-                refused = f"{what}: the Kubernetes API refuses it (HTTP {status})"
-                raise AccessError(f"{refused}: let this account {right}") from error
-            raise TransientError(f"{what}: the Kubernetes API answers HTTP {status}: run the same command again") from error
-        if type(error).__module__.split(".")[0] not in ("urllib3", "kubernetes") and not isinstance(error, OSError):
-            raise
-        raise TransientError(f"{what}: the Kubernetes API does not answer ({type(error).__name__}): run the same command again") from error

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from steps.cluster.kube_errors import typed_error
 from steps.contract.errors import AccessError, ConfigError, TransientError
 
 log = logging.getLogger("ctp.kube")
@@ -49,8 +50,8 @@ def api_client() -> Any:
         else:
             config.load_kube_config(config_file=kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
-        said = " ".join(str(error).split())[:200]
-        raise ConfigError(f"no Kubernetes API: {said}: set KUBECONFIG, or run in a pod with a service account token") from error
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"no Kubernetes API: {reason}: set KUBECONFIG, or run in a pod with a service account token") from error
     return client.ApiClient(settings)
 
 
@@ -126,7 +127,8 @@ class Informer:
             except _Expired:
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it was, the last known objects stay and the next try follows
-                self.failure = _typed(self.what, error)
+                remedy = "let this service account list and watch them"
+                self.failure = typed_error(error, self.what, remedy) or TransientError(f"{self.what}: {type(error).__name__}")
                 log.warning("%s; the last known state stays", self.failure)
                 self._stopped.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -134,10 +136,10 @@ class Informer:
     def _relist(self) -> str:
         response = self._list(_preload_content=False, _request_timeout=(_CONNECT_S, 30))
         document = json.loads(_body(response))
-        found = {item["metadata"]["name"]: item for item in document.get("items") or []}
+        objects = {item["metadata"]["name"]: item for item in document.get("items") or []}
         with self._lock:
-            changed = found != self._objects
-            self._objects = found
+            changed = objects != self._objects
+            self._objects = objects
         self.failure = None
         if changed or not self._synced.is_set():
             self._synced.set()
@@ -166,19 +168,21 @@ class Informer:
         return version
 
     def _take(self, event: Mapping[str, Any]) -> str:
-        found: Object = event["object"]
+        from kubernetes.client.exceptions import ApiException
+
+        item: Object = event["object"]
         if event["type"] == "ERROR":
-            if found.get("code") == _GONE:
+            if item.get("code") == _GONE:
                 raise _Expired
-            raise OSError(f"watch error {found.get('code')}")
+            raise ApiException(status=item.get("code"))
         if event["type"] != "BOOKMARK":
             with self._lock:
                 if event["type"] == "DELETED":
-                    self._objects.pop(found["metadata"]["name"], None)
+                    self._objects.pop(item["metadata"]["name"], None)
                 else:
-                    self._objects[found["metadata"]["name"]] = found
+                    self._objects[item["metadata"]["name"]] = item
             self._on_change()
-        return str(found["metadata"].get("resourceVersion") or "")
+        return str(item["metadata"].get("resourceVersion") or "")
 
 
 def _events(response: Any) -> Iterator[dict[str, Any]]:
@@ -204,12 +208,3 @@ def _body(response: Any) -> bytes:
     if not 200 <= response.status < 300:
         raise ApiException(status=response.status, reason=response.reason)
     return data
-
-
-def _typed(what: str, error: Exception) -> Exception:
-    """The failure as one of our errors, without the server's text."""
-    status = getattr(error, "status", None)
-    if status in (401, 403):
-        return AccessError(f"{what}: the Kubernetes API refuses it (HTTP {status}): let this service account list and watch them")
-    said = f"answers HTTP {status}" if status else f"does not answer ({type(error).__name__})"
-    return TransientError(f"{what}: the Kubernetes API {said}")

@@ -145,8 +145,8 @@ class ServerProcess:
         self.kind, self.log_file, self.grace_s = kind, log_file, grace_s
         self.port_file = log_file.with_name(f"{log_file.name}.{os.getpid()}-{id(self):x}.port")
         base = list(command) or [sys.executable, "-m", "steps.cli.main", "serve", kind]
-        asked = {"port": 0} | dict(options) | {"port_file": self.port_file, "watch_stdin": True}
-        self.command = base + _options(asked)
+        arguments = {"port": 0} | dict(options) | {"port_file": self.port_file, "watch_stdin": True}
+        self.command = base + _options(arguments)
         self._environment = {**os.environ, **thread_environment(threads), "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._child: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, int] = {}

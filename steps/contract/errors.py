@@ -7,6 +7,7 @@ lost pods, and nothing else. A failed gate is a result (exit 0), not an error.
 from __future__ import annotations
 
 import errno
+import sqlite3
 
 EXIT_OK = 0
 EXIT_BUG = 1
@@ -72,20 +73,25 @@ def _causes(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def classify(error: BaseException) -> PipelineError | None:
-    """Turn an environment failure into a typed error; None means it is a bug.
+def _disk_is_full(error: BaseException) -> bool:
+    """By the operating system's number, or SQLite's; its extended codes hold the primary one in the low byte."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
-    Storage libraries wrap `OSError` in their own types, so the whole cause chain
-    is searched, and SQLite's "disk is full" is recognised by its text.
+
+def classify(error: BaseException) -> PipelineError | None:
+    """The typed error of an environment failure, by type and number; None means it is a bug.
+
+    Storage libraries wrap `OSError` and `sqlite3.Error` in their own types, so the whole cause chain
+    is searched.
     """
     for cause in _causes(error):
         if isinstance(cause, PipelineError):
             return cause
-        text = str(cause)
-        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left on device" in text or "database or disk is full" in text:
+        if _disk_is_full(cause):
             where = getattr(cause, "filename", None) or "the working directory"
             return TransientError(f"no space left on the disk of {where}: free some space and run the same command again")
         if isinstance(cause, PermissionError):
-            return AccessError(f"no permission for {cause.filename or text}: grant access to it and run the same command again")
+            return AccessError(f"no permission for {cause.filename or cause}: grant access to it and run the same command again")
     return None

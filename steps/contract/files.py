@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from steps.contract.errors import PipelineError
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
@@ -89,3 +93,24 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield work
         if not target.exists():
             work.replace(target)
+
+
+@contextlib.contextmanager
+def full_disk_errors(folder: Path, size_bytes: int) -> Iterator[None]:
+    """Give writers in native code (safetensors, tokenizers, torch), which drop the number of a failure, that of a full disk.
+
+    Args:
+        folder: on the disk that is written to.
+        size_bytes: what one file needs. Such a writer may take its partial file away, so that nothing else is left to see.
+
+    Raises:
+        OSError: ENOSPC; the block failed and less than `size_bytes` are free.
+    """
+    try:
+        yield
+    except (OSError, PipelineError):
+        raise
+    except Exception as error:
+        if shutil.disk_usage(folder).free < size_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+        raise

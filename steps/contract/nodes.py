@@ -204,7 +204,7 @@ class Parameter:
         name: as steps spell it.
         description: what people read.
         default: its value when nothing is given; None: it must be given.
-        setting: field of the environment's `workflows.given` that is the default instead.
+        setting: field of the environment's `workflows.defaults` that is the default instead.
         options: the only values; empty: any.
         requires: option -> configuration key that must be true for it to be offered.
     """

@@ -24,14 +24,14 @@ def validate_params(spec: StepSpec, raw: Mapping[str, Any]) -> BaseModel:
     """
     params_type, _, _ = spec.load()
     try:
-        return params_type.model_validate(_given(params_type, raw))
+        return params_type.model_validate(_without_empty(params_type, raw))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(parameters)"
         raise UsageError(f"step {spec.name}: --{key.replace('_', '-')}: {first['msg']}") from error
 
 
-def _given(params_type: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(params_type: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters without the empty ones: a workflow cannot leave an argument out, so it passes an empty text."""
     fields = params_type.model_fields
     texts = {name for name, field in fields.items() if field.annotation is str}

@@ -52,6 +52,9 @@ class SilentProgress:
         yield _SilentTask()
 
 
+SILENT = SilentProgress()
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What every step may use besides its parameters.

@@ -1,4 +1,4 @@
-"""What can be said about an answer without a judge: refusal, length, form, the gold fact. Pure."""
+"""Measures of an answer that need no judge: refusal, length, form, the gold fact. Pure."""
 
 from __future__ import annotations
 

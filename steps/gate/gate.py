@@ -1,4 +1,4 @@
-"""Gate: compares candidate and champion on the golden set and decides."""
+"""The gate step: compares candidate and champion on the golden set and decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From answers and scores to one comparison for each metric. Measures; decides nothing."""
+"""Metrics of the gate: one comparison each, from answers and scores. Measures; decides nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LATENCY_RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Measurements:
-    """All that the verdict looks at.
+    """Measurements that a verdict rests on.
 
     Attributes:
         comparisons: metric -> comparison; None where it cannot be computed.
@@ -89,19 +89,19 @@ def _unjudged(golden: GoldenSet, answers: Sequence[Answer]) -> dict[str, NDArray
     }
 
     def column(measure_one: Callable[[Answer], float | bool | None]) -> NDArray[np.float64]:
-        found = (None if answer.error else measure_one(answer) for answer in answers)
-        return np.array([np.nan if value is None else float(value) for value in found], dtype=np.float64)
+        values_of_answers = (None if answer.error else measure_one(answer) for answer in answers)
+        return np.array([np.nan if value is None else float(value) for value in values_of_answers], dtype=np.float64)
 
     return {name: column(measure_one) for name, measure_one in measures.items()}
 
 
 def _latencies(answers: Sequence[Answer], arm: Arm, count: int) -> list[NDArray[np.float64]]:
     """For each question, the latencies of one model's answers in milliseconds."""
-    found: list[list[float]] = [[] for _ in range(count)]
+    by_item: list[list[float]] = [[] for _ in range(count)]
     for answer in answers:
         if answer.arm == arm:
-            found[answer.item].append(answer.latency_ms)
-    return [np.array(values, dtype=np.float64) for values in found]
+            by_item[answer.item].append(answer.latency_ms)
+    return [np.array(values, dtype=np.float64) for values in by_item]
 
 
 _UNITS = {"refusal": ("ratio", "lower"), "length_words": ("tokens", "lower"), "p99_latency_ms": ("ms", "lower")}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Judge(Protocol):
-    """What the gate needs of a scorer."""
+    """A scorer, as far as the gate needs one."""
 
     async def score(self, question: str, contexts: Sequence[str], answer: str) -> Any:
         """Scores of one answer: attributes faithfulness, answer_relevancy (0-1 or None), error, calls."""
@@ -83,16 +83,16 @@ async def score_answers(
             tasks = {key: group.create_task(one(*key)) for key in wanted}
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    found = {key: task.result() for key, task in tasks.items()}
-    matched = [(answer, found.get((answer.item, answer.text))) for answer in answers]
+    scores_of = {key: task.result() for key, task in tasks.items()}
+    matched = [(answer, scores_of.get((answer.item, answer.text))) for answer in answers]
 
     def column(metric: str) -> NDArray[np.float64]:
         scores = (_value(answer, scores, metric) if _is_judged(answer, samples) else math.nan for answer, scores in matched)
         return np.array(list(scores), dtype=np.float64)
 
     values = {metric: column(metric) for metric in GATE_METRICS}
-    errors = [str(scores.error) for scores in found.values() if scores.error]
-    return Scored(values, len(found), sum(int(scores.calls) for scores in found.values()), errors[0] if errors else "")
+    errors = [str(scores.error) for scores in scores_of.values() if scores.error]
+    return Scored(values, len(scores_of), sum(int(scores.calls) for scores in scores_of.values()), errors[0] if errors else "")
 
 
 def distinct(answers: Sequence[Answer], samples: int | None = None) -> list[tuple[int, str]]:

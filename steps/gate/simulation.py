@@ -57,21 +57,21 @@ def rates(prompts: int, drop: float, mode: Mode, config: GateConfig, *, rounds: 
     phases: list[Phase] = []
     for turn in range(rounds):
         champion, candidate = faithfulness(rng, prompts, drop, mode, config.samples_per_prompt)
-        found = compare(champion, candidate, samples=config.bootstrap_samples, seed=turn)
-        phases.append(_decide("faithfulness", found, prompts, config))
+        comparison = compare(champion, candidate, samples=config.bootstrap_samples, seed=turn)
+        phases.append(_decide("faithfulness", comparison, prompts, config))
     return _rates(phases)
 
 
 def latency_rates(prompts: int, growth: float, config: GateConfig, *, rounds: int, seed: int) -> Rates:
-    """The same for a p99 latency that truly grew by `growth`."""
+    """Rates of the decision on a p99 latency that truly grew by `growth`."""
     rng = np.random.default_rng(seed)
     phases: list[Phase] = []
     for turn in range(rounds):
         base = rng.normal(np.log(_MEDIAN_MS), _BETWEEN, (prompts, 1))
         shape = (prompts, config.samples_asked)
         arms = [np.exp(base + rng.normal(0, _WITHIN, shape)) * factor for factor in (1.0, 1.0 + growth)]
-        found = compare_quantile(list(arms[0]), list(arms[1]), 0.99, samples=config.bootstrap_samples, seed=turn)
-        phases.append(_decide("p99_latency_ms", found, prompts, config))
+        comparison = compare_quantile(list(arms[0]), list(arms[1]), 0.99, samples=config.bootstrap_samples, seed=turn)
+        phases.append(_decide("p99_latency_ms", comparison, prompts, config))
     return _rates(phases)
 
 
@@ -104,7 +104,7 @@ def _scores(rng: np.random.Generator, skill: NDArray[np.float64], statements: ND
     return means
 
 
-def _decide(metric: str, found: Comparison | None, prompts: int, config: GateConfig) -> Phase:
+def _decide(metric: str, comparison: Comparison | None, prompts: int, config: GateConfig) -> Phase:
     """The decision when every other metric is certain and equal."""
     comparisons: dict[str, Comparison | None] = {
         name: Comparison(value, value, 0.0, 0.0, 0.0, 0.0, prompts)
@@ -117,7 +117,7 @@ def _decide(metric: str, found: Comparison | None, prompts: int, config: GateCon
             ("p99_latency_ms", _MEDIAN_MS),
         )
     }
-    measured = Measurements(comparisons | {metric: found}, {"champion": 0.0, "candidate": 0.0}, prompts)
+    measured = Measurements(comparisons | {metric: comparison}, {"champion": 0.0, "candidate": 0.0}, prompts)
     # The absolute floor is another rule: here only the difference decides.
     return decide(measured, config.model_copy(update={"min_faithfulness": 0.0})).phase
 

@@ -115,7 +115,7 @@ def _body(golden: GoldenSet, item: int, sample: int, model: str, config: GateCon
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, body: dict[str, Any], item: int, sample: int, arm: Arm) -> Answer:
-    """One answer, with retries where a repetition can help."""
+    """Ask for one answer, again where a repetition can help."""
     error = ""
     for attempt in range(_TRIES):
         if attempt:
@@ -136,7 +136,7 @@ def chat_url(base: str) -> str:
 
 
 async def _post(session: aiohttp.ClientSession, url: str, body: dict[str, Any], arm: Arm) -> str:
-    """The answer's text.
+    """Send one request; returns the answer's text.
 
     Raises:
         TransientError: another attempt may succeed.
@@ -151,8 +151,8 @@ async def _post(session: aiohttp.ClientSession, url: str, body: dict[str, Any], 
             if reply.status in _RETRIED_STATUS:
                 raise TransientError(f"HTTP {reply.status}")
             if reply.status != 200:
-                said = " ".join((await reply.text(errors="replace")).split())[:200]
-                raise ConfigError(f"the {arm} at {url} refuses the request (HTTP {reply.status}): {said}")
+                reason = " ".join((await reply.text(errors="replace")).split())[:200]
+                raise ConfigError(f"the {arm} at {url} refuses the request (HTTP {reply.status}): {reason}")
             document = await reply.json(content_type=None)
     except (aiohttp.ClientError, ValueError) as error:
         raise TransientError(f"{type(error).__name__}: {str(error)[:120]}") from error

@@ -27,7 +27,7 @@ from steps.scoring.drift import Drift
 
 
 class RuleResult(Frozen):
-    """One rule's answer."""
+    """Finding of one rule."""
 
     name: str = Field(description="the rule")
     value: float | None = Field(default=None, description="what was measured")
@@ -108,7 +108,7 @@ def _scored(arm: str, ratio: float, config: GateConfig) -> RuleResult:
 
 
 def _at_least(name: str, comparison: Comparison | None, limit: float) -> RuleResult:
-    """The candidate's own mean reaches a limit."""
+    """Finding of a limit for the candidate's own mean."""
     finite = _finite(comparison)
     if finite is None:
         return _unmeasured(name, limit)
@@ -133,7 +133,7 @@ def _relative(comparison: Comparison | None) -> Comparison | None:
 
 
 def _within(name: str, comparison: Comparison | None, limit: float) -> RuleResult:
-    """Non-inferiority: the whole interval of the harm lies within the tolerance.
+    """Finding of non-inferiority: the whole interval of the harm lies within the tolerance.
 
     Args:
         name: the rule.
@@ -167,7 +167,7 @@ def _within(name: str, comparison: Comparison | None, limit: float) -> RuleResul
 
 
 def _latency(comparison: Comparison | None, config: GateConfig) -> RuleResult:
-    """p99 growth within its limit, or a candidate fast enough that growth does not matter."""
+    """Finding of the latency: p99 growth within its limit, or a candidate fast enough that growth does not matter."""
     result = _within("p99_latency_growth", comparison, config.max_p99_latency_growth_ratio)
     measured = _finite(comparison)
     if measured is None:
@@ -180,7 +180,7 @@ def _latency(comparison: Comparison | None, config: GateConfig) -> RuleResult:
 
 
 def _gold(comparison: Comparison | None, config: GateConfig) -> RuleResult:
-    """The judge-free check: a candidate that certainly restates fewer gold facts has gamed its judge."""
+    """Finding of the check without a judge: a candidate that certainly restates fewer gold facts has gamed its judge."""
     name, limit = "gold_restated_drop", -config.max_faithfulness_drop
     finite = _finite(comparison)
     if finite is None:
@@ -192,7 +192,7 @@ def _gold(comparison: Comparison | None, config: GateConfig) -> RuleResult:
 
 
 def _drift(drift: Drift) -> RuleResult:
-    """A judge that scores the stored answers otherwise than it did cannot be compared with its past."""
+    """Finding of a judge's drift: one that scores the stored answers otherwise than it did cannot be compared with its past."""
     return RuleResult(
         name=f"{drift.role}_judge_drift", value=drift.shift, limit=drift.limit, n=drift.answers, ok=drift.ok or None, reason=drift.reason
     )

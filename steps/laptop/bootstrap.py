@@ -26,8 +26,8 @@ from steps.laptop.state import RunState, RunStore, workdir_lock
 from steps.laptop.world.domain import the_world
 from steps.laptop.world.golden import write_golden
 from steps.release.change import current_pin
-from steps.store import registry as clients
 from steps.store.aliases import champion, model_uri
+from steps.store.registry import open_registry
 
 
 def bootstrap(config: PipelineConfig, workdir: Path, *, seed: int, quiet: bool) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def traffic(config: PipelineConfig, workdir: Path, *, to: Path, name: str, quiet
         if standing is None:
             raise DataError(f"{workdir}: no model serves yet: run ctp bootstrap --workdir {workdir} first")
         loop.state.results["world"] = standing
-        asked = embedded.make_traffic(loop)
-    return asked | {"champion": standing["champion"], "folder": str(to)}
+        counts = embedded.make_traffic(loop)
+    return counts | {"champion": standing["champion"], "folder": str(to)}
 
 
 def open_services(config: PipelineConfig, workdir: Path) -> Services:
@@ -103,7 +103,7 @@ def read_standing(loop: Any) -> dict[str, Any] | None:
     if not (loop.workdir / "world.json").exists():
         return None
     seed = read_json(loop.workdir / "world.json")["seed"]
-    client = clients.registry(loop.config, loop.workdir)
+    client = open_registry(loop.config, loop.workdir)
     serving = champion(client, loop.config.model_name)
     if serving is None or current_pin(loop.ctx).ref is None:
         return None

@@ -23,9 +23,9 @@ from steps.laptop.world.golden import write_golden
 from steps.laptop.world.warmup import base_key, build_base
 from steps.operate.cost import ledger
 from steps.operate.cost.metering import meter_local
-from steps.store import registry as clients
 from steps.store.aliases import PREVIOUS, by_alias, champion, model_uri
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 if TYPE_CHECKING:
     from steps.laptop.loop import Loop
@@ -44,7 +44,7 @@ def build_world(loop: Loop) -> dict[str, Any]:
         write_json(seed_file, {"seed": loop.state.seed})
     world = the_world(loop.workdir)
     golden = write_golden(world, loop.workdir / "artifacts" / "golden" / f"world-{world.seed}.jsonl")
-    client = clients.registry(loop.config, loop.workdir)
+    client = open_registry(loop.config, loop.workdir)
     serving = champion(client, loop.config.model_name)
     if serving is None:
         base = _base_model(loop, world.seed)

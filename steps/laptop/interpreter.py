@@ -26,7 +26,7 @@ class Surroundings(Protocol):
     def context(self) -> StepContext:
         """The context of the next step."""
 
-    def given(self, name: str) -> Any:
+    def run_value(self, name: str) -> Any:
         """The value of `run.NAME`."""
 
     def finished(self, node: Node) -> None:
@@ -94,27 +94,28 @@ class Interpreter:
 
     def _fan_out(self, node: FanOut) -> Result:
         """Plan, one shard after another, commit."""
-        given = self._values(node.inputs)
+        bindings = self._values(node.inputs)
         inner: dict[str, Result] = {}
         if node.plan:
-            inner[node.plan.name] = self._step(node.plan, dict(self._bound(node.plan, inner, given)))
+            inner[node.plan.name] = self._step(node.plan, dict(self._bound(node.plan, inner, bindings)))
         shards = [
-            self._step(node.shard, dict(self._bound(node.shard, inner, given, item))) for item in self._inner(node.items, inner, given)
+            self._step(node.shard, dict(self._bound(node.shard, inner, bindings, item)))
+            for item in self._inner(node.items, inner, bindings)
         ]
         inner[node.shard.name] = {name: [shard[name] for shard in shards] for name in (shards[0] if shards else {})}
-        return self._step(node.commit, dict(self._bound(node.commit, inner, given)))
+        return self._step(node.commit, dict(self._bound(node.commit, inner, bindings)))
 
     def _choose(self, node: Choice) -> Result:
         """Run the nodes of the case; the last one's result is the choice's."""
         value = self.value(node.on)
         if value not in node.cases:
             raise DataError(f"{node.name}: {node.on} is {value!r}: it must be one of {', '.join(node.cases)}")
-        given = self._values(node.inputs)
+        bindings = self._values(node.inputs)
         inner: dict[str, Result] = {}
         for inside in node.cases[value].nodes:
             if not isinstance(inside, Step):
                 raise DataError(f"{node.name}: {value} needs a cluster: take another")
-            inner[inside.name] = self._step(inside, dict(self._bound(inside, inner, given)))
+            inner[inside.name] = self._step(inside, dict(self._bound(inside, inner, bindings)))
         return inner[node.cases[value].nodes[-1].name]
 
     def _decide(self, node: Approval) -> Result:
@@ -153,18 +154,18 @@ class Interpreter:
         if source.startswith("="):
             return source[1:]
         origin, _, name = source.partition(".")
-        return self.around.given(name) if origin == "run" else self.results[origin][name]
+        return self.around.run_value(name) if origin == "run" else self.results[origin][name]
 
-    def _bound(self, node: Step, inner: Mapping[str, Result], given: Mapping[str, Any], item: Any = None) -> Iterator[tuple[str, Any]]:
+    def _bound(self, node: Step, inner: Mapping[str, Result], bindings: Mapping[str, Any], item: Any = None) -> Iterator[tuple[str, Any]]:
         for name, source in node.inputs.items():
-            yield name, self._inner(source, inner, given, item)
+            yield name, self._inner(source, inner, bindings, item)
 
     @staticmethod
-    def _inner(source: str, inner: Mapping[str, Result], given: Mapping[str, Any], item: Any = None) -> Any:
+    def _inner(source: str, inner: Mapping[str, Result], bindings: Mapping[str, Any], item: Any = None) -> Any:
         """The value of a source inside of a fan-out or a case."""
         origin, _, name = source.partition(".")
         if origin == "in":
-            return given[name]
+            return bindings[name]
         if origin == "item":
             return item[name] if name else item
         return inner[origin][name]

@@ -66,14 +66,14 @@ def read_quality(url: str) -> dict[str, dict[str, float]]:
             text = response.read().decode()
     except OSError as error:
         raise TransientError(f"quality exporter at {url} does not answer: {error}") from error
-    found: dict[str, dict[str, float]] = {}
+    quality: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             field = COUNTED.get(sample.name.removeprefix("ctp_quality_"))
             if field:
-                of_version = found.setdefault(sample.labels["model_version"], {})
+                of_version = quality.setdefault(sample.labels["model_version"], {})
                 of_version[field] = of_version.get(field, 0.0) + sample.value
-    return found
+    return quality
 
 
 class LiveObserver:

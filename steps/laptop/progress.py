@@ -74,7 +74,7 @@ class PlainTask:
 
 
 class ConsoleProgress:
-    """Progress of the local loop on one console."""
+    """Progress of the local loop, or of one command, on a console."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

@@ -73,13 +73,13 @@ def _ingest(results: dict[str, Any]) -> dict[str, Any] | None:
     return _pick(results.get(GOVERN.name), "read", "written", "quarantined", "by_gate", "snapshot_id", "duplicates", "spans", "masked")
 
 
-def _approval(asked: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+def _approval(approval: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
     """What a person saw, and what was recorded of the answer."""
-    recorded = results[asked["name"]]
+    recorded = results[approval["name"]]
     return {name: recorded[name] for name in ("by", "at", "decision")} | {
-        "name": asked["name"],
-        "automatic": asked["how"] == AUTOMATIC,
-        "shown": asked["shown"],
+        "name": approval["name"],
+        "automatic": approval["how"] == AUTOMATIC,
+        "shown": approval["shown"],
     }
 
 

@@ -86,7 +86,7 @@ class Run:
         """The context of the next step; judges without a URL get the embedded one's."""
         return self.loop.ctx
 
-    def given(self, name: str) -> Any:
+    def run_value(self, name: str) -> Any:
         """The value of `run.NAME`."""
         return embedded.run_values(self.loop)[name]
 
@@ -101,7 +101,7 @@ class Run:
     def decide(self, node: Approval, shown: Mapping[str, Any]) -> dict[str, str]:
         """Ask in the terminal, or answer yes where `--yes` was given."""
         answer = ask_approval(self.loop.console, node, shown, automatic=self.loop.automatic)
-        others = [asked for asked in self.loop.state.approvals if asked["name"] != node.name]
+        others = [approval for approval in self.loop.state.approvals if approval["name"] != node.name]
         self.loop.state.approvals = [*others, {"name": node.name, "shown": readable(shown), "how": answer.how}]
         return answer.model_dump()
 
@@ -132,9 +132,9 @@ class Aside(Run):
         """Do the work."""
         return work()
 
-    def given(self, name: str) -> Any:
+    def run_value(self, name: str) -> Any:
         """The value of `run.NAME`; sources are the loop's own spans alone."""
-        return (str(self.loop.services.spool),) if name == "sources" else super().given(name)
+        return (str(self.loop.services.spool),) if name == "sources" else super().run_value(name)
 
     def finished(self, node: Node) -> None:
         """Nothing is deleted."""

@@ -237,13 +237,13 @@ def _deliver_again(provider: TracerProvider, spans: tuple[Span, ...]) -> None:
 
 def recorded_traces(spans_dir: Path) -> set[str]:
     """Trace ids whose `invoke_agent` span is already on disk: these requests were answered before a crash."""
-    found: set[str] = set()
+    trace_ids: set[str] = set()
     for path in sorted(spans_dir.glob("agent-app-*.jsonl")):
         with path.open("rb") as file:
             for line in file:
                 if b'"invoke_agent"' in line and line.endswith(b"\n"):
-                    found.update(_root_ids(line))
-    return found
+                    trace_ids.update(_root_ids(line))
+    return trace_ids
 
 
 def _root_ids(line: bytes) -> Iterator[str]:

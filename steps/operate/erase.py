@@ -17,10 +17,10 @@ from steps.contract.refs import Frozen
 from steps.contract.spec import StepContext
 from steps.govern.identity import keyed_hash, load_key
 from steps.operate.pending_erasures import open_erasures
-from steps.store import registry as clients
 from steps.store.lake import open_lake
 from steps.store.lake_maintenance import current_files, data_files, delete_paths, loose_files, plain, purge, read_columns, referenced
 from steps.store.lake_rows import either
+from steps.store.registry import open_registry
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,17 +87,19 @@ def run(params: Params, ctx: StepContext) -> Result:
     """
     user_hash = params.user_hash or keyed_hash(load_key(ctx.config.govern, ctx.workdir), params.user)
     owned, deleted = Belongings(user_hash), Deleted()
-    with open_lake(ctx.config, ctx.workdir) as lake:
+    with open_lake(ctx.config, ctx.workdir) as lake, ctx.progress.task("erasing", total=len(COLUMNS), unit="tables") as task:
         _write_tombstone(lake, user_hash, {"requested_by": params.requested_by}, ctx.run_id)
         lake.upkeep("traces", partial(_collect, owned=owned))
         lake.upkeep("datasets", partial(_collect_digests, owned=owned))
         known = _write_tombstone(lake, user_hash, {"datasets": sorted(owned.digests)}, ctx.run_id)
         for table in COLUMNS:
+            task.note(table)
             _erase_rows(lake, table, owned, deleted, ctx.run_id)
             lake.upkeep(
                 table,
                 partial(_erase_files, table=table, owned=owned, deleted=deleted, age=timedelta(hours=ctx.config.upkeep.inflight_hours)),
             )
+            task.advance()
         digests = tuple(sorted(known["datasets"]))
         deleted.files += _delete_dataset_files(ctx.artifacts, digests) + _delete_reports(ctx.workdir / "runs", digests)
         models = _models(ctx, digests)
@@ -264,7 +266,7 @@ def _models(ctx: StepContext, digests: tuple[str, ...]) -> tuple[str, ...]:
     if not digests:
         return ()
 
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     versions = {version for digest in digests for version in client.find_versions(name, "ctp.dataset-sha256", digest)}
     return tuple(f"{name}@{version}" for version in sorted(versions))
 

@@ -24,9 +24,9 @@ from steps.release.incident import Timeline, find_breach, open_timeline
 from steps.release.release import check_releasable
 from steps.release.rollout_state import RolloutState, read_rollout
 from steps.serve.model.sabotage import sabotaged_copy
-from steps.store import registry as clients
 from steps.store.aliases import SHA256, URI, champion, model_uri, taken_back
 from steps.store.models import store_model
+from steps.store.registry import open_registry
 
 GAME_DAY = "ctp.game-day"
 
@@ -80,7 +80,7 @@ class Game:
         """
         if self.ctx.config.release.mode != "commit":
             raise DataError("release.mode pull-request: a game day cannot wait for a merge: --set release.mode=commit")
-        serving = champion(clients.registry(self.ctx.config, self.ctx.workdir), self.ctx.config.model_name)
+        serving = champion(open_registry(self.ctx.config, self.ctx.workdir), self.ctx.config.model_name)
         pin, state = current_pin(self.ctx), self._look()
         if serving is None or pin.ref != serving or not state.serves(serving.version):
             versions = f"champion {serving}, pinned {pin.label}, Rollout {state.phase} with version {state.version}"
@@ -160,7 +160,7 @@ def register_bad(ctx: StepContext, artifact: ArtifactRef) -> ModelRef:
 
     Every game day gets a number of its own: pods of an earlier one could come back without analysis.
     """
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     known = [version for version in client.find_versions(name, GAME_DAY, artifact.sha256) if not taken_back(client.tags(name, version))]
     tags = {URI: artifact.uri, SHA256: artifact.sha256, GAME_DAY: artifact.sha256}
     version = known[0] if known else client.create_version(name, artifact.uri, tags, "Bad on purpose, for a game day.")
@@ -173,7 +173,7 @@ def sabotage(ctx: StepContext) -> ArtifactRef:
     Raises:
         DataError: nothing serves, or the champion's files are not on this machine.
     """
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     serving = champion(client, ctx.config.model_name)
     if serving is None:
         raise DataError(f"{ctx.config.model_name}: nothing serves yet: ctp bootstrap first")

@@ -13,10 +13,11 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError
 from steps.contract.files import canonical_json, sha256_text, write_atomic
 from steps.contract.refs import Frozen, ModelRef
+from steps.contract.spec import SILENT, Progress
 from steps.curate.dataset import rows
 from steps.curate.recipe import RECIPE_VERSION, find, golden_is_there, select_from
-from steps.store import registry as clients
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 if TYPE_CHECKING:
     from steps.curate.recipe import Recipe
@@ -39,7 +40,7 @@ class Reproduced(Frozen):
     why_not_traces: str = Field(description="why the stronger of the two was not possible; empty when it was")
 
 
-def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None = None) -> Reproduced:
+def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None = None, progress: Progress = SILENT) -> Reproduced:
     """Write the training file of `MODEL@VERSION` again.
 
     Args:
@@ -47,6 +48,7 @@ def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None
         workdir: the work folder.
         model: which version.
         to: the file; None: its place among the artifacts, where erasure and retention find it.
+        progress: where to report it.
 
     Raises:
         DataError: no such version, it was not trained here, its snapshots have expired, or other bytes came out.
@@ -55,15 +57,16 @@ def reproduce(config: PipelineConfig, workdir: Path, model: str, to: Path | None
         ref = ModelRef.model_validate(model)
     except ValueError:
         raise DataError(f"{model!r} is not MODEL@VERSION, as in {config.model_name}@3") from None
-    tags = clients.registry(config, workdir).tags(ref.name, ref.version)
+    tags = open_registry(config, workdir).tags(ref.name, ref.version)
     digest = tags.get("ctp.dataset-sha256", "")
     if not digest:
         raise DataError(f"{ref}: no dataset is on record: it was not trained by this pipeline")
-    with open_lake(config, workdir) as lake:
+    with open_lake(config, workdir) as lake, progress.task(f"making the dataset of {ref} again") as task:
         recipe = find(lake, digest)
         text, reason = _from_traces(lake, recipe, digest)
         source: Literal["traces", "datasets"] = "traces"
         if text is None:
+            task.note("from the rows that curation left")
             text, source = _from_rows(lake, digest), "datasets"
     if text is None:
         traces = recipe.traces if recipe else tags.get("ctp.traces", "its traces")

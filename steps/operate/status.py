@@ -8,9 +8,9 @@ from typing import Any
 from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
 from steps.release.change import current
-from steps.store import registry as clients
 from steps.store.aliases import CANDIDATE, CHAMPION, PREVIOUS
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 from steps.store.schemas import TABLES
 from steps.store.units import UNIT_STAGE
 
@@ -34,7 +34,7 @@ def overview(config: PipelineConfig, workdir: Path) -> dict[str, Any]:
             for record in lake.run_records()
             if record.stage != UNIT_STAGE
         ]
-    client = clients.registry(config, workdir)
+    client = open_registry(config, workdir)
     aliases = client.aliases(config.model_name)
     named = {alias: f"{config.model_name}@{aliases[alias]}" if alias in aliases else None for alias in (CHAMPION, CANDIDATE, PREVIOUS)}
     pin, agent = current(StepContext(config=config, run_id="status", workdir=workdir))

@@ -11,9 +11,9 @@ from steps.contract.config import PipelineConfig
 from steps.contract.errors import DataError, PipelineError
 from steps.contract.files import canonical_json, sha256_text
 from steps.contract.refs import ArtifactRef, ModelRef, TableRef
-from steps.store import registry as clients
 from steps.store.aliases import BOOTSTRAP, GATE_PHASE, SHA256, URI, champion
 from steps.store.git import run_git
+from steps.store.registry import open_registry
 
 LINEAGE = "ctp.lineage"
 # Where things lay and which code registered them: recorded, but no part of what the model is.
@@ -73,7 +73,7 @@ def describe(config: PipelineConfig, workdir: Path, model: str) -> dict[str, obj
     Raises:
         DataError: there is no such version, or no champion.
     """
-    client = clients.registry(config, workdir)
+    client = open_registry(config, workdir)
     name = model.partition("@")[0]
     if "@" in model:
         try:

@@ -12,19 +12,15 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from steps.contract.refs import Frozen, ModelRef
 from steps.contract.spec import StepContext
-from steps.store import registry as clients
 from steps.store.aliases import PROMOTED_AT, PROMOTED_OVER, SHA256, URI
 from steps.store.models import PRODUCTION, delete_model
-
-if TYPE_CHECKING:
-    from steps.store.registry import RegistryClient
+from steps.store.registry import RegistryClient, open_registry, registry_uri, sqlite_path
 
 # Tag of a version whose files are gone, with the time.
 DELETED = "ctp.files-deleted"
@@ -92,12 +88,12 @@ def run(params: Params, ctx: StepContext) -> Result:
         TransientError: registry or store does not answer, or aliases are being moved.
         AccessError: the store refuses to delete.
     """
-    file = clients.sqlite_path(clients.registry_uri(ctx.config, ctx.workdir))
+    file = sqlite_path(registry_uri(ctx.config, ctx.workdir))
     if file is not None and not file.is_file():
         # Nothing was ever registered here, and opening it would make the registry.
         return Result(dry_run=params.dry_run, deleted=(), protected=())
     name = ctx.config.model_name
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     # No alias moves while it is decided and done: what became champion a moment ago is seen.
     with client.moving(name):
         versions = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -13,12 +13,9 @@ from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.contract.spec import StepContext
 from steps.registry.card import render_card
 from steps.registry.lineage import LINEAGE, lineage_tags
-from steps.store import registry as clients
 from steps.store.aliases import URI, champion, model_uri, promote, set_candidate, taken_back
 from steps.store.models import store_model
-
-if TYPE_CHECKING:
-    from steps.store.registry import RegistryClient
+from steps.store.registry import RegistryClient, open_registry
 
 
 class Params(Frozen):
@@ -60,7 +57,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     verdict = _check_gate(params)
     name = ctx.config.model_name
     stored = _store(params.model, ctx)
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     version, reused = _version(client, params.model_copy(update={"model": stored}), ctx, verdict)
     if client.tags(name, version).get(URI) != stored.uri and ctx.config.registry.model_store:
         client.set_tag(name, version, URI, stored.uri)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -24,12 +24,9 @@ from steps.release.change import current, release, withdraw
 from steps.release.incident import Breach, Timeline, find_breach, open_timeline
 from steps.release.incident_record import close_incidents, close_retried, mark_open, read_open, update_incident
 from steps.release.model_pin import Pin, pin_of
-from steps.release.rollout_state import VERSION_KEY, Phase, RolloutState, read_rollout
+from steps.release.rollout_state import VERSION_KEY, RolloutPhase, RolloutState, read_rollout
 from steps.store.aliases import ABORTED, abort, champion, model_uri, promote, set_candidate
-from steps.store.registry import registry
-
-if TYPE_CHECKING:
-    from steps.store.registry import RegistryClient
+from steps.store.registry import RegistryClient, open_registry
 
 log = logging.getLogger("ctp")
 
@@ -51,7 +48,7 @@ class Params(Frozen):
 class Result(Frozen):
     """How things are after this run."""
 
-    rollout_phase: Phase = Field(description="phase of the Rollout; Absent where there is none")
+    rollout_phase: RolloutPhase = Field(description="phase of the Rollout; Absent where there is none")
     observed: int | None = Field(description="model version that the Rollout's newest pods run; null when it does not say")
     action: Action = Field(
         description="promoted: the champion moved; reverted: the pin went back; proposed: a branch that puts it back waits to be merged; "
@@ -113,7 +110,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     namespace, name = params.namespace or config.rollout_namespace, params.rollout or config.rollout
     # The Rollout first: what is read later can only be newer, and a newer pin is never judged by an older Rollout.
     state = read_rollout(params.status or rollout(namespace, name))
-    client = registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     pin, manifest = current(ctx)
     serving = champion(client, ctx.config.model_name)
     aborted = ABORTED in (_tags(client, ctx.config.model_name, state.version) or {})

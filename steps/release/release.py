@@ -15,7 +15,7 @@ from steps.contract.refs import ArtifactRef, Frozen, ModelRef
 from steps.contract.spec import StepContext
 from steps.release.change import release
 from steps.store.aliases import CHAMPION, taken_back
-from steps.store.registry import registry, registry_uri, sqlite_path
+from steps.store.registry import open_registry, registry_uri, sqlite_path
 
 
 class Params(Frozen):
@@ -73,7 +73,7 @@ def check_releasable(model: ModelRef, ctx: StepContext) -> None:
     file = sqlite_path(registry_uri(ctx.config, ctx.workdir))
     if file is not None and not file.exists():
         return
-    client = registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     try:
         tags = client.tags(model.name, model.version)
     except DataError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -18,10 +17,7 @@ from steps.release.incident_record import close_incidents, update_incident
 from steps.release.model_pin import Pin
 from steps.release.rollout_state import RolloutState, read_rollout
 from steps.store.aliases import ABORTED, PREVIOUS, ROLLED_BACK, abort, by_alias, champion, check_promotable, model_uri, promote
-from steps.store.registry import registry
-
-if TYPE_CHECKING:
-    from steps.store.registry import RegistryClient
+from steps.store.registry import RegistryClient, open_registry
 
 _POLL_S = 2.0
 
@@ -67,7 +63,7 @@ def run(params: Params, ctx: StepContext) -> Result:
         ConfigError, AccessError, TransientError: Git, the registry or, where asked for, the Kubernetes API cannot be used.
     """
     decided_at = datetime.now(UTC)
-    client, name = registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     serving, pin = champion(client, name), current_pin(ctx)
     target = _target(client, name, params.to, serving, pin)
     artifact = model_uri(client, target)
@@ -77,7 +73,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     if params.abort:
         _abort_canary(ctx, target)
     # The pin first: what Argo CD rolls out must go before what people read.
-    change = release(ctx, target, artifact, approved_by=params.approved_by, repair=True)
+    with ctx.progress.task(f"pinning {target} in Git"):
+        change = release(ctx, target, artifact, approved_by=params.approved_by, repair=True)
     merged = change.branch == ctx.config.release.branch
     withdrawn = pin.ref if pin.ref != target else None
     reason = " ".join(params.reason.split())
@@ -163,11 +160,13 @@ def _wait(ctx: StepContext, client: RegistryClient, target: ModelRef, wait_s: fl
         TransientError: it is not in time.
     """
     end = time.monotonic() + wait_s
-    while True:
-        state = _look(ctx)
-        if state.serves(target.version):
-            return close_incidents(ctx, client, state)
-        if time.monotonic() > end:
-            where = f"rollout {ctx.config.release.rollout_namespace}/{ctx.config.release.rollout}"
-            raise TransientError(f"{where}: {target} is pinned, but after {wait_s:.0f} s it is {state.phase} with version {state.version}")
-        time.sleep(_POLL_S)
+    with ctx.progress.task("waiting for the Rollout", total=wait_s, unit="s") as task:
+        while not (state := _look(ctx)).serves(target.version):
+            if time.monotonic() > end:
+                where = f"rollout {ctx.config.release.rollout_namespace}/{ctx.config.release.rollout}"
+                reason = f"after {wait_s:.0f} s it is {state.phase} with version {state.version}"
+                raise TransientError(f"{where}: {target} is pinned, but {reason}")
+            task.note(f"{state.phase}, version {state.version}")
+            time.sleep(_POLL_S)
+            task.advance(_POLL_S)
+    return close_incidents(ctx, client, state)

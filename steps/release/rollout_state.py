@@ -18,7 +18,7 @@ from steps.contract.errors import DataError
 
 VERSION_KEY = "ctp.model-version"
 BREACH_SEEN_AT, WEIGHT_ZERO_AT = "ctp.breach-seen-at", "ctp.weight-zero-at"
-Phase = Literal["Healthy", "Progressing", "Paused", "Degraded", "Unknown", "Absent"]
+RolloutPhase = Literal["Healthy", "Progressing", "Paused", "Degraded", "Unknown", "Absent"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RolloutState:
         weight_zero_at: when the canary had no traffic any more; None: the document does not say.
     """
 
-    phase: Phase
+    phase: RolloutPhase
     version: int | None
     reason: str
     aborted_at: datetime | None = None
@@ -109,7 +109,7 @@ def _version(spec: Mapping[str, Any]) -> int | None:
     return int(text) if text else None
 
 
-def _phase(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Phase, str]:
+def _phase(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[RolloutPhase, str]:
     generation = metadata.get("generation")
     if generation is not None and str(status.get("observedGeneration", "")) != str(generation):
         return "Unknown", "the controller has not seen the newest specification yet"
@@ -118,7 +118,7 @@ def _phase(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Phas
             return "Unknown", f"the Rollout's specification is invalid, whatever the model: {_one_line(condition.get('message'))}"
     message = _one_line(status.get("message"))
     phase = "Degraded" if status.get("abort") else status.get("phase")
-    known: tuple[Phase, ...] = ("Healthy", "Progressing", "Paused", "Degraded")
+    known: tuple[RolloutPhase, ...] = ("Healthy", "Progressing", "Paused", "Degraded")
     for name in known:
         if phase == name:
             return name, message or f"the Rollout is {name}"

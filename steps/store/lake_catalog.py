@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,7 @@ def open_catalog(config: PipelineConfig, workdir: Path) -> Catalog:
 
         return GlueCatalog("ctp", warehouse=lake.warehouse)
     from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     folder = (workdir / "lake").resolve()
     if not lake.uri or not lake.warehouse:
@@ -79,7 +81,9 @@ def open_catalog(config: PipelineConfig, workdir: Path) -> Catalog:
     warehouse = lake.warehouse or f"file://{folder / 'warehouse'}"
     try:
         return SqlCatalog("ctp", uri=uri, warehouse=warehouse)
-    except Exception as error:
-        if "already exists" not in str(error):
+    except (IntegrityError, OperationalError, ProgrammingError) as error:
+        # Another process may have made the tables a moment ago; drivers tell that apart by text alone,
+        # and SQLite gives it its general code. What is wrong otherwise is wrong the second time too.
+        if getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
             raise
-        return SqlCatalog("ctp", uri=uri, warehouse=warehouse)  # another process made the tables a moment ago
+        return SqlCatalog("ctp", uri=uri, warehouse=warehouse)

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 from steps.contract.errors import ConfigError, DataError, TransientError
 from steps.contract.files import sha256_file, sha256_tree, tree_digest, write_atomic
 from steps.contract.refs import ArtifactRef, Frozen
+from steps.contract.spec import SILENT, Progress
 from steps.store.objects import S3Objects, split_s3
 
 PRODUCTION = "production"
@@ -164,13 +165,14 @@ def store_model(store: str, folder: Path, sha256: str) -> ArtifactRef:
     return ref
 
 
-def fetch_model(uri: str, sha256: str, to: Path) -> bool:
+def fetch_model(uri: str, sha256: str, to: Path, progress: Progress = SILENT) -> bool:
     """Download a model and put it in place whole; False when it was there already.
 
     Args:
         uri: what `store_model` returned, or any folder as `file://…`.
         sha256: over all of its files, as in an `ArtifactRef`.
         to: the folder that will hold them; it must not be a mount point itself.
+        progress: where to report it.
 
     Raises:
         DataError: the store has no such model, its files have another digest, or `to` holds something else.
@@ -183,7 +185,7 @@ def fetch_model(uri: str, sha256: str, to: Path) -> bool:
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as scratch:
         work = Path(scratch) / "model"
-        _download(uri.rstrip("/"), sha256, work)
+        _download(uri.rstrip("/"), sha256, work, progress)
         if (found := sha256_tree(work)) != sha256:
             raise DataError(f"{uri}: SHA-256 of its files is {found}, expected {sha256}: it is not the released model")
         # A folder may take the place of an empty one.
@@ -205,24 +207,28 @@ def local_model(ref: ArtifactRef, artifacts: Path) -> ArtifactRef:
     return ArtifactRef(uri=folder.as_uri(), sha256=ref.sha256)
 
 
-def _download(uri: str, sha256: str, work: Path) -> None:
+def _download(uri: str, sha256: str, work: Path, progress: Progress) -> None:
     """The files of a model below `work`: those of its manifest, or of a plain folder."""
     if uri.startswith("file://") and not Path(f"{unquote(urlsplit(uri).path)}.json").is_file():
         source = Path(unquote(urlsplit(uri).path))
         if not source.is_dir():
             raise DataError(f"{source}: no such model folder: check --uri")
-        shutil.copytree(source, work)
+        with progress.task("copying the model"):
+            shutil.copytree(source, work)
         return
     parent, _, name = uri.rpartition("/")
     objects, prefix = open_objects(parent)
     manifest = _manifest(objects.read(f"{prefix}{name}.json"), uri)
     if manifest.sha256 != sha256:
         raise DataError(f"{uri}: holds model {manifest.sha256[:12]}, expected {sha256[:12]}: check --uri and --sha256")
-    for file in manifest.files:
-        target = work / file.path
-        if not target.resolve().is_relative_to(work.resolve()):
-            raise DataError(f"{uri}.json: {file.path!r} leads out of the model's folder")
-        objects.download(f"{prefix}{name}/{file.path}", target)
+    size_mb = sum(file.bytes for file in manifest.files) / 1e6
+    with progress.task("downloading the model", total=size_mb, unit="MB") as task:
+        for file in manifest.files:
+            target = work / file.path
+            if not target.resolve().is_relative_to(work.resolve()):
+                raise DataError(f"{uri}.json: {file.path!r} leads out of the model's folder")
+            objects.download(f"{prefix}{name}/{file.path}", target)
+            task.advance(file.bytes / 1e6)
 
 
 def _manifest(content: bytes | None, uri: str) -> Manifest:

@@ -1,4 +1,4 @@
-"""The door to third-party services: the MLflow model registry. The Kubernetes API has its own: `steps.cluster.informer`.
+"""The MLflow model registry.
 
 Nothing is imported or opened before a factory is called. Every failure leaves here
 as a typed error, so that no stage reads a foreign library's messages.
@@ -43,7 +43,7 @@ def registry_uri(config: PipelineConfig, workdir: Path) -> str:
     return f"sqlite:///{(workdir / 'mlflow' / 'mlflow.db').absolute()}"
 
 
-def registry(config: PipelineConfig, workdir: Path) -> RegistryClient:
+def open_registry(config: PipelineConfig, workdir: Path) -> RegistryClient:
     """Open the model registry (once per URI and process).
 
     The first open of a SQLite registry creates MLflow's tables, which takes a few seconds.
@@ -52,11 +52,11 @@ def registry(config: PipelineConfig, workdir: Path) -> RegistryClient:
         TransientError: the registry cannot be reached or is locked.
         AccessError: it refuses the credentials.
     """
-    return _open_registry(registry_uri(config, workdir))
+    return _open(registry_uri(config, workdir))
 
 
 @functools.cache
-def _open_registry(uri: str) -> RegistryClient:
+def _open(uri: str) -> RegistryClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reports usage to its makers unless told not to
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     with warnings.catch_warnings():

@@ -47,14 +47,14 @@ def is_complete(checkpoint: Path) -> bool:
 
 def newest_complete(folder: Path) -> Path | None:
     """The newest complete checkpoint below `folder`; incomplete ones are removed."""
-    found: list[tuple[int, Path]] = []
+    complete: list[tuple[int, Path]] = []
     for path in folder.glob("checkpoint-*"):
         match = _NAME.fullmatch(path.name)
         if match and is_complete(path):
-            found.append((int(match[1]), path))
+            complete.append((int(match[1]), path))
         else:
             shutil.rmtree(path, ignore_errors=True)
-    return max(found)[1] if found else None
+    return max(complete)[1] if complete else None
 
 
 def curves_of(history: list[dict[str, Any]]) -> list[dict[str, float]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from steps.scoring.metrics import Scorer, Scores
     from steps.train.grpo import Reward
 
-Asked = tuple[str, tuple[str, ...], str]
+Question = tuple[str, tuple[str, ...], str]
 """(question, contexts, answer): what a score depends on."""
 
 
@@ -34,11 +34,11 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
         loop.close()
 
 
-async def _score_all(scorer: Scorer, asked: list[Asked]) -> list[Scores]:
-    found: dict[str, Scores] = {}
-    cases = [Case(str(number), question, contexts, answer) for number, (question, contexts, answer) in enumerate(asked)]
-    await score_many(scorer, cases, lambda case, scores: found.update({case.key: scores}))
-    return [found[str(number)] for number in range(len(asked))]
+async def _score_all(scorer: Scorer, questions: list[Question]) -> list[Scores]:
+    scores_of: dict[str, Scores] = {}
+    cases = [Case(str(number), question, contexts, answer) for number, (question, contexts, answer) in enumerate(questions)]
+    await score_many(scorer, cases, lambda case, scores: scores_of.update({case.key: scores}))
+    return [scores_of[str(number)] for number in range(len(questions))]
 
 
 def reward_of(scores: Scores, weights: RewardWeights) -> float:
@@ -59,7 +59,7 @@ def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
         ConfigError: no judge is configured.
     """
     weights = config.label.weights
-    memo: dict[Asked, float] = {}
+    memo: dict[Question, float] = {}
 
     with _event_loop() as loop, contextlib.ExitStack() as stack:
         scorer = Scorer(config.reward_judge, metrics=tuple(weighted(weights)))
@@ -67,11 +67,11 @@ def judge_reward(config: PipelineConfig) -> Iterator[Reward]:
         stack.callback(lambda: asyncio.run_coroutine_threadsafe(scorer.__aexit__(None, None, None), loop).result())
 
         def reward(questions: list[str], contexts: list[list[str]], answers: list[str]) -> list[float]:
-            asked = [(question, tuple(texts), answer) for question, texts, answer in zip(questions, contexts, answers, strict=True)]
-            new = [case for case in dict.fromkeys(asked) if case not in memo]
+            cases = [(question, tuple(texts), answer) for question, texts, answer in zip(questions, contexts, answers, strict=True)]
+            new = [case for case in dict.fromkeys(cases) if case not in memo]
             if new:
                 scores = asyncio.run_coroutine_threadsafe(_score_all(scorer, new), loop).result()
-                memo.update(zip(new, (reward_of(found, weights) for found in scores), strict=True))
-            return [memo[case] for case in asked]
+                memo.update(zip(new, (reward_of(scores_of_case, weights) for scores_of_case in scores), strict=True))
+            return [memo[case] for case in cases]
 
         yield reward

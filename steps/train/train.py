@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from steps.contract.errors import DataError
-from steps.contract.files import canonical_json, read_json, sha256_text, sha256_tree, whole_folder, write_json
+from steps.contract.files import canonical_json, full_disk_errors, read_json, sha256_text, sha256_tree, whole_folder, write_json
 from steps.contract.refs import ArtifactRef, Frozen
 from steps.contract.spec import StepContext
 from steps.scoring.policy import judge_identity
@@ -95,12 +95,14 @@ def _train(params: Params, ctx: StepContext, dataset: Path, base: Path, target: 
             raise DataError(f"{base}: the tokenizer has no chat template: use an instruction-tuned base model")
         data = fit_rows(rows, tokenizer, config.max_length_tokens, config.grpo.max_answer_tokens)
         model = load_model(base)
+        size_bytes = int(model.get_memory_footprint())  # type: ignore[no-untyped-call]
+        stack.enter_context(full_disk_errors(ctx.workdir, size_bytes))
         if params.method == "dpo":
             outcome = train_dpo(model, tokenizer, data, config, checkpoints, ctx.progress)
         else:
             reward = stack.enter_context(judge_reward(ctx.config))
             outcome = train_grpo(model, tokenizer, data, config, checkpoints, ctx.progress, reward)
-        with whole_folder(target) as scratch:
+        with whole_folder(target) as scratch, full_disk_errors(scratch, size_bytes):
             model.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)
     return outcome, data.skipped_too_long

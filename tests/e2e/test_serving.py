@@ -89,7 +89,7 @@ def test_the_prometheus_that_is_named_may_scrape():
 
 def test_the_bad_versions_fail_in_ways_that_the_server_knows():
     for text in BAD.values():
-        assert parse_fault(text).said == text
+        assert parse_fault(text).spec == text
 
 
 def test_the_commands_are_what_the_steps_take():

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -20,21 +21,9 @@ from workflows.environment import Workflows
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("steps", "bench", "tests", "tools", "workflows") for path in (ROOT / folder).rglob("*.py"))
-HEAVY = (
-    "torch",
-    "transformers",
-    "trl",
-    "datasets",
-    "ragas",
-    "mlflow",
-    "pyiceberg",
-    "pyarrow",
-    "pandas",
-    "aiohttp",
-    "kubernetes",
-    "boto3",
-    "openai",
-)
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# The packages that may be imported inside functions alone, so that loading a module loads none of them.
+HEAVY = tuple(PYPROJECT["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-module-level-imports"])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -148,9 +137,7 @@ def test_nodes_give_steps_what_they_take_and_read_what_steps_give(workflow):
 
 
 def test_only_the_stages_that_compute_install_torch():
-    import tomllib
-
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = PYPROJECT["project"]["optional-dependencies"]
 
     def packages(extra: str) -> set[str]:
         found: set[str] = set()

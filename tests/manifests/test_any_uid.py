@@ -49,7 +49,7 @@ def test_lake_registry_and_pin_are_made_on_a_volume(tmp_path, volume):
     code = """
 from pathlib import Path
 from steps.contract.config import load_config
-from steps.store import registry as clients
+from steps.store.registry import open_registry
 from steps.store.lake import open_lake
 from steps.contract.spec import StepContext
 from steps.release.change import current_pin
@@ -57,7 +57,7 @@ work = Path("/tmp/data/ctp")
 config = load_config()
 with open_lake(config, work) as lake:
     print(lake.current("traces"))
-clients.registry(config, work).ensure_model("agent-model")
+open_registry(config, work).ensure_model("agent-model")
 print(current_pin(StepContext(config, "r", work)).version)
 """
     done = contained(tmp_path, volume, [sys.executable, "-W", "ignore", "-c", code])

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from tests.manifests.rendered import PIN, ROOT, environment_files, merged, read_values, render
+from workflows.environment import RENDERINGS
 
 from .alerts import SCENARIOS, Scenario
 from .observed import changed, healthy
 from .prometheus import missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
-ENVIRONMENTS = ("staging", "production")
 
 
 def rule_files(environment: str, folder: Path, interval: str = "") -> dict[str, Path]:
@@ -70,7 +70,7 @@ def fire(folder: Path, files: dict[str, Path], scenario: Scenario, expected: set
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS["eks"])
 def test_prometheus_takes_every_rule(environment, tmp_path):
     found = rule_files(environment, tmp_path)
     done = subprocess.run(["promtool", "check", "rules", *map(str, found.values())], capture_output=True, text=True, timeout=60)

@@ -18,7 +18,7 @@ def values(environment: str) -> dict:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_values_hold_only_what_differs_from_the_defaults(environment):
     block = values(environment)["workflows"]
-    defaults = Workflows(image=block["image"], given={"golden": block["given"]["golden"]}).model_dump(mode="json")
+    defaults = Workflows(image=block["image"], defaults={"golden": block["defaults"]["golden"]}).model_dump(mode="json")
 
     def same(given: dict, default: dict, path: str) -> list[str]:
         found = []
@@ -44,11 +44,11 @@ def test_images_are_the_pinned_ones(environment):
 @pytest.mark.parametrize(
     ("block", "key"),
     [
-        ("image: x\n  given: {golden: /g}", "workflows.image"),
-        ("image: ghcr.io/a/b:1", "workflows.given"),
-        ("image: ghcr.io/a/b:1\n  given: {golden: /g, method: ppo}", "workflows.given.method"),
-        ("image: ghcr.io/a/b:1\n  given: {golden: /g}\n  retry: {}", "workflows.retry"),
-        ("given: {golden: /g}", "workflows.image"),
+        ("image: x\n  defaults: {golden: /g}", "workflows.image"),
+        ("image: ghcr.io/a/b:1", "workflows.defaults"),
+        ("image: ghcr.io/a/b:1\n  defaults: {golden: /g, method: ppo}", "workflows.defaults.method"),
+        ("image: ghcr.io/a/b:1\n  defaults: {golden: /g}\n  retry: {}", "workflows.retry"),
+        ("defaults: {golden: /g}", "workflows.image"),
     ],
 )
 def test_a_wrong_value_is_named(tmp_path, block, key):

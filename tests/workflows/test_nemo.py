@@ -351,7 +351,7 @@ def test_pods_ask_for_what_the_queue_and_the_nodes_have(environment):
     ("pipeline", "workflows", "said"),
     [
         ("{train: {nemo: {enabled: true}}}", "", "workflows.nemo.image"),
-        ("{}", "\n  given: {golden: /g, trainer: nemo-rl}", "workflows.given.trainer"),
+        ("{}", "\n  defaults: {golden: /g, trainer: nemo-rl}", "workflows.defaults.trainer"),
         (
             "{train: {nemo: {dpo: {batch_pairs: 100}}}}",
             "\n  nemo: {image: ghcr.io/a/n:1}",
@@ -363,7 +363,7 @@ def test_pods_ask_for_what_the_queue_and_the_nodes_have(environment):
 def test_values_that_cannot_be_meant(tmp_path, pipeline, workflows, said):
     folder = tmp_path / "charts" / "environments" / "here"
     folder.mkdir(parents=True)
-    given = workflows if "given" in workflows else f"\n  given: {{golden: /g}}{workflows}"
+    given = workflows if "defaults" in workflows else f"\n  defaults: {{golden: /g}}{workflows}"
     (folder / "values.yaml").write_text(f"pipeline: {pipeline}\nworkflows:\n  image: ghcr.io/a/b:1{given}\n")
     with pytest.raises(ConfigError, match=re.escape(said)):
         load_environment("here", tmp_path)

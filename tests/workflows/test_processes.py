@@ -15,8 +15,8 @@ from steps.cluster.process import ServerProcess, thread_environment
 from steps.contract.config import load_config
 from steps.contract.spec import SilentProgress
 from steps.laptop.world.warmup import Recipe, build_base
-from steps.store import registry as clients
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 from .processes import Cluster
 from .rendered import ROOT, parameters, templates, workflow_templates
@@ -127,7 +127,7 @@ def check_records(home, cluster):
         )
     assert said["approve-deploy"]["shown"]["metrics"]["faithfulness"]["ci95"], "with its interval"
     name, _, version = model.partition("@")
-    tags = clients.registry(config, workdir).tags(name, int(version))
+    tags = open_registry(config, workdir).tags(name, int(version))
     assert (tags["ctp.approved-by"], tags["ctp.approved-at"]) == (YES["approver"], said["approve-train"]["at"])
     assert tags["ctp.deploy-decision"] == "approved"
     assert (tags["ctp.deploy-decided-by"], tags["ctp.deploy-decided-at"]) == (YES["approver"], said["approve-deploy"]["at"])

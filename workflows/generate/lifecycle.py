@@ -24,7 +24,6 @@ CHECKPOINT_DAYS = 14
 CANDIDATE_DAYS = 60
 UNFINISHED_DAYS = 7
 OVERWRITTEN_DAYS = 30
-ENVIRONMENTS = ("staging", "production")
 
 
 def rules(prefix: str = "") -> dict[str, Any]:

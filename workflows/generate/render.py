@@ -95,7 +95,7 @@ def beside_values(env: Environment, root: Path) -> dict[str, str]:
         ConfigError: the values do not fit together.
     """
     texts = {derived.derived_path(env.name): derived.derived_text(env.pipeline), **iam.generated(env.name, root)}
-    if env.name in lifecycle.ENVIRONMENTS:
+    if env.name in RENDERINGS["eks"]:
         texts[lifecycle.path_of(env.name, root).relative_to(root).as_posix()] = lifecycle.text_of(env.name, root)
     return texts
 

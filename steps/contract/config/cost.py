@@ -36,13 +36,13 @@ class CostConfig(Frozen):
 
     @field_validator("instances", "machines", mode="before")
     @classmethod
-    def _laid_on_defaults(cls, given: Any, info: ValidationInfo) -> Any:
+    def _laid_on_defaults(cls, entries: Any, info: ValidationInfo) -> Any:
         """A file names only what differs, so that one Spot price does not repeat the whole table."""
-        if not isinstance(given, dict):
-            return given
+        if not isinstance(entries, dict):
+            return entries
         field = cls.model_fields[str(info.field_name)]
         merged = {name: entry.model_dump() for name, entry in field.get_default().items()}
-        for name, entry in given.items():
+        for name, entry in entries.items():
             known = merged.get(name, {})
             if isinstance(entry, dict):
                 entry = known | entry | ({"hour_usd": known.get("hour_usd", {}) | entry["hour_usd"]} if "hour_usd" in entry else {})

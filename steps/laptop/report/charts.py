@@ -188,10 +188,10 @@ def lines(
     ceiling: float | None = None,
 ) -> Markup:
     """Lines over a shared x; `start`, `floor` and `ceiling` are values that the x and the y axis must reach."""
-    found = extent(series)
-    if found is None:
+    bounds = extent(series)
+    if bounds is None:
         return nothing(title)
-    low, high = (min(found[0], found[0] if floor is None else floor), max(found[1], found[1] if ceiling is None else ceiling))
+    low, high = (min(bounds[0], bounds[0] if floor is None else floor), max(bounds[1], bounds[1] if ceiling is None else ceiling))
     marks = ticks(low, high, 4)
     step = marks[1] - marks[0]
     top = 30 if len(series) > 1 else 12

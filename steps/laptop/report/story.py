@@ -70,7 +70,7 @@ def reasons(record: RunReport) -> list[Reason]:
             for rule in failed_rules(record)
             for tone in ("warn" if rule.ok is None else "bad",)
         ]
-    found = []
+    entries = []
     if record.outcome == "aborted" and record.canary and record.canary.steps:
         step = record.canary.steps[-1]
         live = step.faithfulness
@@ -79,14 +79,14 @@ def reasons(record: RunReport) -> list[Reason]:
             bounds = numbers.interval(live.ci95)
             inside = numbers.signed(live.delta) + ("" if bounds == numbers.DASH else f", 95 % CI {bounds}")
             proof += f"; live faithfulness {numbers.score(live.canary)} against {numbers.score(live.stable)} ({inside})"
-        found.append(Reason(f"At {step.weight} % of traffic", proof, "bad"))
-        told = re.sub(r"^at \d+ %: ", "", record.canary.reason or record.reason)
-        said_already = live is not None and told.startswith("faithfulness:") and "; " not in told
-        if told and not said_already:
-            found.append(Reason("The analysis", _minus(told), "bad"))
+        entries.append(Reason(f"At {step.weight} % of traffic", proof, "bad"))
+        explanation = re.sub(r"^at \d+ %: ", "", record.canary.reason or record.reason)
+        repeats_live = live is not None and explanation.startswith("faithfulness:") and "; " not in explanation
+        if explanation and not repeats_live:
+            entries.append(Reason("The analysis", _minus(explanation), "bad"))
         if record.release and record.release.reverted:
-            found.append(Reason("Taken back", "the model pin in Git names the previous model again", "good"))
-    return found
+            entries.append(Reason("Taken back", "the model pin in Git names the previous model again", "good"))
+    return entries
 
 
 def why(record: RunReport) -> str:
@@ -95,12 +95,12 @@ def why(record: RunReport) -> str:
         return ""
     if record.outcome == "rejected" and record.gate and stopped_at(record) == GATE.name:
         return _gate_reason(record)
-    told = record.reason or (record.canary.reason if record.canary else "")
+    reason = record.reason or (record.canary.reason if record.canary else "")
     if record.outcome == "aborted" and (proof := _worse_on_live_traffic(record)):
         return proof
-    told = _minus(re.sub(r"^at (\d+) %: ", r"at \1 % of live traffic, ", told))
-    told = told if len(told) <= REASON_CHARS else told[:REASON_CHARS].rstrip() + "…"
-    return told.rstrip(". ") or "the run recorded no reason"
+    reason = _minus(re.sub(r"^at (\d+) %: ", r"at \1 % of live traffic, ", reason))
+    reason = reason if len(reason) <= REASON_CHARS else reason[:REASON_CHARS].rstrip() + "…"
+    return reason.rstrip(". ") or "the run recorded no reason"
 
 
 def _worse_on_live_traffic(record: RunReport) -> str:
@@ -121,11 +121,11 @@ def _gate_reason(record: RunReport) -> str:
     certain = [rule for rule in rules if rule.ok is False]
     named = ", ".join(_lower(title_of(rule.name)) for rule in (certain or rules)[:3])
     lacking = "did not hold" if certain else "lacked the evidence to decide"
-    told = f"{len(certain or rules)} of the gate’s {len(gate.findings)} rules {lacking} ({named})"
+    verdict = f"{len(certain or rules)} of the gate’s {len(gate.findings)} rules {lacking} ({named})"
     metric = gate.metrics.get("faithfulness")
     if metric is None:
-        return told
-    return f"{told}{', although' if (metric.delta or 0) > 0 else ';'} faithfulness on unseen questions {change(metric)}"
+        return verdict
+    return f"{verdict}{', although' if (metric.delta or 0) > 0 else ';'} faithfulness on unseen questions {change(metric)}"
 
 
 def headline(record: RunReport) -> str:

@@ -17,16 +17,16 @@ def approval_facts(approval: Approval) -> list[tuple[str, str]]:
     facts = []
     for name, value in approval.shown.items():
         if isinstance(value, bool):
-            told = "yes" if value else "no"
+            text = "yes" if value else "no"
         elif isinstance(value, float):
-            told = f"{value:.4g}"
+            text = f"{value:.4g}"
         elif isinstance(value, str) and re.fullmatch(r"-?\d+\.\d{5,}", value):
-            told = f"{float(value):.4g}"
+            text = f"{float(value):.4g}"
         elif isinstance(value, str) and re.fullmatch(r"[0-9a-f]{40,}", value):
-            told = value[:16] + "…"
+            text = value[:16] + "…"
         else:
-            told = numbers.DASH if value is None else str(value)
-        facts.append((stages.title_of(name.rpartition(".")[2]), told))
+            text = numbers.DASH if value is None else str(value)
+        facts.append((stages.title_of(name.rpartition(".")[2]), text))
     return facts
 
 
@@ -54,8 +54,8 @@ def cost_rows(record: RunReport) -> list[CostRow]:
         return CostRow(title, bar, numbers.duration(wall), numbers.duration(cpu), numbers.dollars(cost))
 
     def total(column: dict[str, Any]) -> float | None:
-        found = [value for value in column.values() if value is not None]
-        return sum(found) if found else None
+        amounts = [value for value in column.values() if value is not None]
+        return sum(amounts) if amounts else None
 
     rows = [
         row(stages.stage_title(name), record.seconds.get(name), record.cpu_seconds.get(name), record.cost_usd.get(name)) for name in names

@@ -109,15 +109,15 @@ def canary_timeline(points: Sequence[CanaryPoint], width: int) -> Markup:
     parts.append(legend([("weight set", "accent"), (share.name, "ink")], upper.left, 12))
     stable = Series("stable", tuple((point.t_s, point.faithfulness_stable) for point in points), "base-line")
     canary = Series("canary", tuple((point.t_s, point.faithfulness_canary) for point in points), "accent")
-    found = extent([stable, canary])
-    if found is not None:
-        y, axis = y_axis(lower, ticks(*found, 4))
+    bounds = extent([stable, canary])
+    if bounds is not None:
+        y, axis = y_axis(lower, ticks(*bounds, 4))
         parts += [axis, draw_series(stable, x, y, "s", _score), draw_series(canary, x, y, "s", _score)]
         parts += [text(lower.left, lower.top - 32, "Faithfulness of live answers", class_="lbl strong")]
         parts += [legend([("stable", "base-line"), ("canary", "accent")], lower.left, lower.top - 12)]
-    last = lower if found is not None else upper
+    last = lower if bounds is not None else upper
     parts += [
-        _marks(marks, lanes, x, (upper, lower) if found is not None else (upper,)),
+        _marks(marks, lanes, x, (upper, lower) if bounds is not None else (upper,)),
         x_axis(last, x, "seconds since the canary began", max(4, width // 90)),
     ]
     return svg(title, width, last.bottom + 42, *parts)

@@ -93,10 +93,10 @@ class Drawings:
     def components(self) -> list[tuple[str, Markup]]:
         """Distribution of each component of the reward."""
         label = self._record.label
-        found = label.components if label else {}
+        counts_of = label.components if label else {}
         return [
             (stages.title_of(name), charts.histogram(stages.title_of(name), counts, THIRD, 150, tone="base-line"))
-            for name, counts in found.items()
+            for name, counts in counts_of.items()
         ]
 
     def curves(self) -> list[tuple[str, Markup]]:

@@ -194,8 +194,8 @@ class World:
         hidden = dict(zip(names, rng.sample([*ATTRIBUTES] * 3, KNOWN_ENTITIES), strict=False))
         withheld = [fact for fact in facts if hidden.get(fact[0]) == fact[1]]
         known = [fact for fact in facts if fact not in unseen and fact not in withheld]
-        asked = [(fact, phrasing) for fact in known for phrasing in (0, 1)]
-        train = [build_item(rng, fact, distractors(rng, fact, known, known), n) for fact, n in rng.sample(asked, TRAIN_ITEMS)]
+        phrasings = [(fact, phrasing) for fact in known for phrasing in (0, 1)]
+        train = [build_item(rng, fact, distractors(rng, fact, known, known), n) for fact, n in rng.sample(phrasings, TRAIN_ITEMS)]
         golden = [build_item(rng, fact, distractors(rng, fact, known, known), n) for fact in withheld for n in (0, 1)]
         for number, fact in enumerate(unseen):
             golden.append(build_item(rng, fact, distractors(rng, fact, unseen, known), number % 2))

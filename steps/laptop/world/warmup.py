@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.contract.files import canonical_json, sha256_file, sha256_text, whole_folder, write_atomic
+from steps.contract.files import canonical_json, full_disk_errors, sha256_file, sha256_text, whole_folder, write_atomic
 from steps.contract.spec import Progress
 from steps.laptop.world.domain import World
 from steps.laptop.world.lessons import Lesson, Teacher
@@ -216,7 +216,8 @@ def build_base(folder: Path, seed: int, progress: Progress, recipe: Recipe = REC
     tokenizer = build_tokenizer()
     with one_thread():
         model = _train(tokenizer, checkpoint, seed, progress, recipe)
-    with whole_folder(folder) as scratch:
+    size_bytes = int(model.get_memory_footprint())  # type: ignore[no-untyped-call]
+    with whole_folder(folder) as scratch, full_disk_errors(scratch, size_bytes):
         model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
     shutil.rmtree(checkpoint.parent, ignore_errors=True)

@@ -11,9 +11,9 @@ from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import FromJson, Frozen, ModelRef
 from steps.contract.spec import StepContext
 from steps.registry.card import amend_card
-from steps.store import registry
 from steps.store.aliases import model_uri
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 # Tags of a registered version.
 DECISION, DECIDED_BY, DECIDED_AT = "ctp.deploy-decision", "ctp.deploy-decided-by", "ctp.deploy-decided-at"
@@ -101,7 +101,7 @@ def tag_decision(model: ModelRef, ctx: StepContext, *, decision: str, by: str, a
     Raises:
         DataError: the version has other content than was decided about.
     """
-    client = registry.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     if model_uri(client, model).sha256 != digest:
         raise DataError(f"{model}: its content is not the decided {digest[:12]}: decide about the registered content")
     for tag, value in ((DECISION, decision), (DECIDED_BY, by), (DECIDED_AT, at)):

@@ -12,11 +12,11 @@ from steps.contract.errors import AccessError, DataError, TransientError, UsageE
 from steps.contract.files import sha256_file, sha256_tree, whole_folder
 from steps.contract.refs import ArtifactRef, Frozen, ModelRef, TableRef
 from steps.contract.spec import StepContext
-from steps.store import registry as clients
 from steps.store.aliases import PREVIOUS, by_alias, champion, model_uri
 from steps.store.golden import read_golden
 from steps.store.lake import open_lake
 from steps.store.models import local_model
+from steps.store.registry import open_registry
 
 
 class Params(Frozen):
@@ -54,7 +54,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     golden = _golden(params.golden) if params.golden else None
     if golden is not None:
         read_golden(golden)
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     serving = champion(client, name)
     if serving is None:
         raise DataError(f"{name} has no champion: register the first model with `ctp step register --model=REF --bootstrap=true`")

@@ -13,9 +13,9 @@ from steps.contract.spec import StepContext
 from steps.operate.cost.ledger import run_costs
 from steps.operate.cost.review import as_markdown, quarter_before, quarter_of, review
 from steps.operate.notify import notify
-from steps.store import registry as clients
 from steps.store.aliases import ABORTED
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 if TYPE_CHECKING:
     from steps.operate.cost.ledger import RunCost
@@ -87,6 +87,6 @@ def _taken_back(costs: list[RunCost], ctx: StepContext) -> frozenset[str]:
     released = sorted({cost.model for cost in costs if cost.model})
     if not released:
         return frozenset()
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     refs = [ModelRef.model_validate(name) for name in released]
     return frozenset(str(ref) for ref in refs if ABORTED in client.tags(ref.name, ref.version))

@@ -14,9 +14,9 @@ from steps.contract.spec import StepContext
 from steps.operate.doctor.finding import Skip
 from steps.operate.preflight import check_judge
 from steps.release.change import current_pin
-from steps.store import registry as clients
 from steps.store.lake_catalog import open_catalog, storage_errors
 from steps.store.raw_objects import list_objects
+from steps.store.registry import open_registry
 
 # Import name -> what it is for. `ctp run` needs all of them, a pod only those of its step.
 LOOP_PACKAGES = {
@@ -96,7 +96,7 @@ def registry(config: PipelineConfig, workdir: Path) -> str:
     # A person waits: what does not answer at once counts as failed.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "10"
-    aliases = clients.registry(config, workdir).aliases(config.model_name)
+    aliases = open_registry(config, workdir).aliases(config.model_name)
     return f"{config.model_name}: " + (
         ", ".join(f"{alias} is version {version}" for alias, version in sorted(aliases.items())) or "no alias"
     )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from steps.cluster.informer import api_client
-from steps.contract.errors import AccessError, ConfigError, PipelineError, TransientError
+from steps.cluster.kube_errors import kube_errors
+from steps.contract.errors import ConfigError
 from steps.operate.doctor.finding import Skip
 
 # What kgateway, Gateway API and KServe of versions.env support together.
 OLDEST, NEWEST = (1, 32), (1, 36)
+_REMEDY = "log in, or ask for read access"
 
 # Component -> API group, served version, kinds; what our manifests of this component are written in.
 NEEDED: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
@@ -55,29 +56,11 @@ def connect() -> Any:
     return api_client()
 
 
-@contextlib.contextmanager
-def _answers(what: str) -> Iterator[None]:
-    """Turn the API server's failures into typed errors."""
-    from kubernetes.client.exceptions import ApiException
-    from kubernetes.dynamic.exceptions import DynamicApiError
-
-    try:
-        yield
-    except PipelineError:
-        raise
-    except (ApiException, DynamicApiError) as error:
-        if error.status in (401, 403):
-            raise AccessError(f"the Kubernetes API refuses {what} (HTTP {error.status}): log in, or ask for read access") from error
-        raise TransientError(f"the Kubernetes API answers HTTP {error.status} to {what}") from error
-    except Exception as error:
-        raise TransientError(f"the Kubernetes API does not answer ({type(error).__name__}): check KUBECONFIG and the network") from error
-
-
 def version(api: Any) -> str:
     """The server's version is one that everything here supports."""
     from kubernetes import client
 
-    with _answers("/version"):
+    with kube_errors("/version", _REMEDY):
         answer = client.VersionApi(api).get_code(_request_timeout=10)
     numbers = tuple(int(re.sub(r"\D", "", str(part)) or 0) for part in (answer.major, answer.minor))
     text = ".".join(map(str, numbers))
@@ -91,7 +74,7 @@ def component(api: Any, group: str, served: str, kinds: tuple[str, ...]) -> str:
     """The API server serves these kinds in this version."""
     from kubernetes import client
 
-    with _answers(f"/apis/{group}/{served}"):
+    with kube_errors(f"/apis/{group}/{served}", _REMEDY):
         try:
             listed = client.CustomObjectsApi(api).get_api_resources(group, served, _request_timeout=10)
         except client.ApiException as error:

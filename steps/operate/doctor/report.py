@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,31 +12,42 @@ from rich.markup import escape
 from rich.table import Table
 
 from steps.contract.config import PipelineConfig
-from steps.operate.doctor import checks, cluster
+from steps.contract.spec import SILENT, Progress
+from steps.operate.doctor import checks, cluster, monitoring
 from steps.operate.doctor.finding import Finding, look
 
 
-def examine(config: PipelineConfig, workdir: Path) -> tuple[Finding, ...]:
+def examine(config: PipelineConfig, workdir: Path, prometheus: str = "", progress: Progress = SILENT) -> tuple[Finding, ...]:
     """Run all checks; none changes anything.
 
     Args:
         config: the effective configuration.
         workdir: absolute.
+        prometheus: address that the analyses ask; empty: none is known.
+        progress: where to report it.
     """
-    findings = [
-        look("python", checks.python),
-        look("packages", checks.packages),
-        look("work folder", lambda: checks.work_folder(workdir)),
-        look("secret files", lambda: checks.secret_files(config)),
-        look("AWS", lambda: checks.aws(config)),
-        look("sources", lambda: checks.sources(config)),
-        look("reward judge", lambda: checks.judge("reward_judge", config.reward_judge)),
-        look("gate judge", lambda: checks.judge("gate_judge", config.gate_judge)),
-        look("lake", lambda: checks.lake(config, workdir)),
-        look("registry", lambda: checks.registry(config, workdir)),
-        look("git", lambda: checks.git(config, workdir)),
-    ]
-    return (*findings, *_cluster(config.release.environment))
+    local: dict[str, Callable[[], str]] = {
+        "python": checks.python,
+        "packages": checks.packages,
+        "work folder": lambda: checks.work_folder(workdir),
+        "secret files": lambda: checks.secret_files(config),
+        "AWS": lambda: checks.aws(config),
+        "sources": lambda: checks.sources(config),
+        "reward judge": lambda: checks.judge("reward_judge", config.reward_judge),
+        "gate judge": lambda: checks.judge("gate_judge", config.gate_judge),
+        "lake": lambda: checks.lake(config, workdir),
+        "registry": lambda: checks.registry(config, workdir),
+        "git": lambda: checks.git(config, workdir),
+        "prometheus": lambda: monitoring.prometheus(config, prometheus),
+    }
+    findings = []
+    with progress.task("checking", total=len(local) + 1, unit="checks") as task:
+        for area, check in local.items():
+            task.note(area)
+            findings.append(look(area, check))
+            task.advance()
+        task.note("cluster")
+        return (*findings, *_cluster(config.release.environment))
 
 
 def _cluster(environment: str) -> list[Finding]:

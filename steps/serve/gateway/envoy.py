@@ -62,7 +62,7 @@ def _address(host: str, port: int) -> dict[str, Any]:
 
 
 def file_source(path: Path) -> dict[str, Any]:
-    """Where Envoy reads a document, and sees it replaced by a rename."""
+    """A configuration source: a file that Envoy reads again when a rename replaces it."""
     return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
 
 
@@ -134,7 +134,7 @@ def route_listener(name: str, config_dir: Path, host: str, port: int) -> dict[st
 
 
 def base_config(admin_port: int) -> dict[str, Any]:
-    """Who this proxy is, its admin interface on the loopback, and how it counts."""
+    """The bootstrap fields of every proxy: node id, admin interface on the loopback, histogram buckets."""
     return {
         "node": {"id": "inference-gateway", "cluster": "ctp"},
         "admin": {"address": _address("127.0.0.1", admin_port)},
@@ -189,8 +189,8 @@ def endpoints(name: str, host_port: str | None, version: str) -> dict[str, Any]:
     Raises:
         ConfigError: `host_port` is not `host:port`.
     """
-    found = [parse_host_port(host_port)] if host_port else []
-    balanced = [{"endpoint": {"address": _address(host, port)}} for host, port in found]
+    addresses = [parse_host_port(host_port)] if host_port else []
+    balanced = [{"endpoint": {"address": _address(host, port)}} for host, port in addresses]
     assignment = {
         "@type": f"{_TYPE}.config.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": CLUSTERS[name],

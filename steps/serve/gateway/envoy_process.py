@@ -93,7 +93,7 @@ class EnvoyProcess:
                 admin_port = int(self._admin_file.read_text(encoding="utf-8").rpartition(":")[2])
                 admin(admin_port, "GET", "/ready")
                 listeners = json.loads(admin(admin_port, "GET", "/listeners?format=json")).get("listener_statuses", [])
-                ports = {found["name"]: int(found["local_address"]["socket_address"]["port_value"]) for found in listeners}
+                ports = {listener["name"]: int(listener["local_address"]["socket_address"]["port_value"]) for listener in listeners}
                 if ports:
                     return ports | {"admin": admin_port}
             time.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""What Envoy counted: per cluster requests by status class and the latency histogram. Pure."""
+"""Envoy's counters: per cluster requests by status class and the latency histogram. Pure."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class ClusterStats:
         return low
 
     def since(self, earlier: ClusterStats) -> ClusterStats:
-        """What was added after `earlier`; after a restart of the proxy everything counts."""
+        """The increase since `earlier`; after a restart of the proxy everything counts."""
         if self.requests < earlier.requests:
             return self
         return ClusterStats(
@@ -101,7 +101,7 @@ class GatewayStats:
         return self.canary.requests / total if total else None
 
     def since(self, earlier: GatewayStats) -> GatewayStats:
-        """What was added after `earlier`."""
+        """The increase since `earlier`."""
         return GatewayStats(self.stable.since(earlier.stable), self.canary.since(earlier.canary))
 
 
@@ -124,5 +124,5 @@ def read_stats(text: str) -> GatewayStats:
                 buckets[name][float(sample.labels["le"])] = sample.value
             elif sample.name == f"{_LATENCY}_sum":
                 sums[name] = sample.value
-    made = {name: ClusterStats(by_class[name], buckets[name], sums[name]) for name in CLUSTERS}
-    return GatewayStats(made["stable"], made["canary"])
+    stats = {name: ClusterStats(by_class[name], buckets[name], sums[name]) for name in CLUSTERS}
+    return GatewayStats(stats["stable"], stats["canary"])

@@ -19,7 +19,7 @@ Address = tuple[str, int]
 
 
 def _serves(endpoint: Mapping[str, Any]) -> bool:
-    """Ready, and not known to be leaving. An absent condition means ready."""
+    """Whether an endpoint takes new requests: ready, and not known to be leaving. An absent condition means ready."""
     conditions = endpoint.get("conditions") or {}
     return conditions.get("ready") is not False and not conditions.get("terminating")
 
@@ -36,7 +36,7 @@ def port_name(service: Mapping[str, Any] | None, port: int) -> str | None:
 
 
 def addresses(backend: Backend, service: Mapping[str, Any] | None, slices: Iterable[Mapping[str, Any]]) -> list[Address]:
-    """Where a Service port is answered: (IP address, port), sorted.
+    """Addresses of a Service port: (IP address, port), sorted.
 
     When every pod is leaving, those that still answer are taken, as kube-proxy does.
     """
@@ -45,20 +45,21 @@ def addresses(backend: Backend, service: Mapping[str, Any] | None, slices: Itera
         return []
     ready: set[Address] = set()
     leaving: set[Address] = set()
-    for found in slices:
-        if (found["metadata"].get("labels") or {}).get(SERVICE_LABEL) != backend.service or found.get("addressType") == "FQDN":
+    for slice_ in slices:
+        if (slice_["metadata"].get("labels") or {}).get(SERVICE_LABEL) != backend.service or slice_.get("addressType") == "FQDN":
             continue
-        ports = [int(entry["port"]) for entry in found.get("ports") or [] if (entry.get("name") or "") == name and entry.get("port")]
-        for endpoint in found.get("endpoints") or []:
+        ports = [int(entry["port"]) for entry in slice_.get("ports") or [] if (entry.get("name") or "") == name and entry.get("port")]
+        for endpoint in slice_.get("endpoints") or []:
             target = ready if _serves(endpoint) else leaving if _still_serves(endpoint) else None
             if target is not None:
                 target.update((address, port) for address in endpoint.get("addresses") or [] for port in ports)
     return sorted(ready or leaving)
 
 
-def load_assignment(cluster: str, found: Iterable[Address], version: str) -> dict[str, Any]:
+def load_assignment(cluster: str, addresses: Iterable[Address], version: str) -> dict[str, Any]:
     """The endpoint document of one cluster."""
-    balanced = [{"endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}}} for address, port in sorted(found)]
+    sockets = [{"address": address, "port_value": port} for address, port in sorted(addresses)]
+    balanced = [{"endpoint": {"address": {"socket_address": socket}}} for socket in sockets]
     assignment = {
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": cluster,

@@ -1,4 +1,4 @@
-"""Envoy's configuration where Kubernetes says what to route: its static part, clusters and the metrics listener. Pure functions."""
+"""Envoy's configuration for the gateway of a cluster: static part, clusters and metrics listener. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def endpoints_path(config_dir: Path, cluster: str) -> Path:
 
 def cluster_document(config_dir: Path, clusters: Iterable[str], version: str) -> dict[str, Any]:
     """The cluster document; each cluster's endpoint file must exist before it is written."""
-    found = [{"@type": _CLUSTER_TYPE, **eds_cluster(name, endpoints_path(config_dir, name))} for name in clusters]
-    return {"version_info": version, "resources": found}
+    resources = [{"@type": _CLUSTER_TYPE, **eds_cluster(name, endpoints_path(config_dir, name))} for name in clusters]
+    return {"version_info": version, "resources": resources}
 
 
 def kube_bootstrap(config_dir: Path, host: str, port: int, admin_port: int, metrics_port: int) -> dict[str, Any]:

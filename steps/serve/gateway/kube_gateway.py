@@ -1,6 +1,6 @@
-"""`ctp serve gateway --http-route`: the same Envoy, told by a cluster's HTTPRoutes and EndpointSlices what to do.
+"""The gateway of a cluster (`ctp serve gateway --http-route`): Envoy configured by HTTPRoutes and EndpointSlices.
 
-The gateway of clusters without kgateway. Weights that Argo Rollouts writes into an
+For clusters without kgateway. Weights that Argo Rollouts writes into an
 HTTPRoute, Services that it repoints and pods that come and go take effect while
 requests run. While the API server is away, everything stays as it was last.
 """
@@ -48,7 +48,7 @@ def parse_route_name(text: str) -> RouteName:
 
 
 class ClusterState:
-    """What the API server says about some HTTPRoutes and everything that they send to.
+    """Informers of some HTTPRoutes and of everything that they send to.
 
     Args:
         api: from `api_client`.
@@ -91,17 +91,17 @@ class ClusterState:
 
     def routes(self) -> list[dict[str, Any]]:
         """The HTTPRoutes that exist."""
-        found = {namespace: kinds["routes"].objects() for namespace, kinds in self._kinds.items()}
-        return [found[namespace][name] for namespace, name in self._wanted if name in found[namespace]]
+        by_namespace = {namespace: kinds["routes"].objects() for namespace, kinds in self._kinds.items()}
+        return [by_namespace[namespace][name] for namespace, name in self._wanted if name in by_namespace[namespace]]
 
     def addresses(self, backend: Backend) -> list[Address]:
-        """Where a Service port is answered now."""
+        """Addresses of a Service port as of now."""
         kinds = self._kinds[backend.namespace]
         return addresses(backend, kinds["services"].objects().get(backend.service), kinds["slices"].objects().values())
 
 
-class Applied:
-    """Writes a state into Envoy's files, in an order in which no request meets what is not there yet.
+class EnvoyFiles:
+    """Writer of Envoy's files, in an order in which no request meets what is not there yet.
 
     Clusters are only ever added: an old one costs nothing, and requests may still run on it.
 
@@ -143,10 +143,10 @@ class Applied:
         self.admin_port = admin_port
         self._point(ADMIN_CLUSTER, [("127.0.0.1", admin_port)])
 
-    def _point(self, cluster: str, found: list[Address]) -> None:
-        if self._endpoints.get(cluster) != found:
-            self._endpoints[cluster] = found
-            write_json(endpoints_path(self._dir, cluster), load_assignment(cluster, found, _fresh_version()))
+    def _point(self, cluster: str, addresses: list[Address]) -> None:
+        if self._endpoints.get(cluster) != addresses:
+            self._endpoints[cluster] = addresses
+            write_json(endpoints_path(self._dir, cluster), load_assignment(cluster, addresses, _fresh_version()))
 
     def _await(self, what: str, resource: str, there: Callable[[list[dict[str, Any]]], bool]) -> None:
         """Wait until a running Envoy has taken a document."""
@@ -208,15 +208,15 @@ def serve_kube_gateway(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     folder = config_dir.resolve()
-    state, applied = ClusterState(api_client(), names, wake), Applied(folder)
+    state, files = ClusterState(api_client(), names, wake), EnvoyFiles(folder)
     state.start()
-    applied.start()
-    applied.apply(state)
+    files.start()
+    files.apply(state)
     write_json(folder / "bootstrap.json", kube_bootstrap(folder, host, port, admin_port, metrics_port))
     proxy = EnvoyProcess(folder, threads)
     try:
         ports = proxy.wait_live()
-        applied.show_metrics(ports["admin"])
+        files.show_metrics(ports["admin"])
         write_ports(port_file, port=ports["http"], metrics_port=ports["metrics"], admin_port=ports["admin"])
         while not stopping.is_set():
             changed.wait(0.2)
@@ -224,7 +224,7 @@ def serve_kube_gateway(
                 raise PipelineError(f"Envoy ended with code {proxy.child.returncode}: the lines above say why")
             if changed.is_set() and not stopping.is_set():
                 changed.clear()
-                _apply(applied, state)
+                _apply(files, state)
         proxy.drain(ports["admin"])
     finally:
         state.stop()
@@ -232,9 +232,9 @@ def serve_kube_gateway(
             proxy.kill()
 
 
-def _apply(applied: Applied, state: ClusterState) -> None:
+def _apply(files: EnvoyFiles, state: ClusterState) -> None:
     """Apply what changed; an object that nobody can read leaves everything as it was."""
     try:
-        applied.apply(state)
+        files.apply(state)
     except (KeyError, TypeError, ValueError, TransientError) as error:
         log.warning("a change was not applied (%s): the routes stay as they were", type(error).__name__)

@@ -60,14 +60,14 @@ def backend_of(reference: Mapping[str, Any], namespace: str) -> Backend | None:
 
 def backends(routes: Iterable[Mapping[str, Any]]) -> list[Backend]:
     """Every Service port that the routes may send to, whatever its weight; sorted."""
-    found = {
+    names = {
         backend
         for route in routes
         for rule in route["spec"].get("rules") or []
         for reference in rule.get("backendRefs") or []
         if (backend := backend_of(reference, route["metadata"]["namespace"])) is not None
     }
-    return sorted(found)
+    return sorted(names)
 
 
 def seconds_of(duration: str) -> float:
@@ -80,7 +80,7 @@ def _refused(status: int, why: str) -> dict[str, Any]:
 
 
 def _action(rule: Mapping[str, Any], namespace: str) -> dict[str, Any]:
-    """Where a rule sends, or the 500 that the Gateway API asks for."""
+    """The action of a rule: its backends by weight, or the 500 that the Gateway API asks for."""
     if rule.get("filters"):
         return _refused(500, "this gateway applies no filters")
     weights: dict[str, int] = {}
@@ -116,16 +116,16 @@ def _match(match: Mapping[str, Any]) -> dict[str, Any]:
     path = match.get("path") or {}
     kind, value = path.get("type") or "PathPrefix", str(path.get("value") or "/")
     if kind == "Exact":
-        made: dict[str, Any] = {"path": value}
+        path_match: dict[str, Any] = {"path": value}
     elif kind == "RegularExpression":
-        made = {"safe_regex": {"regex": value}}
+        path_match = {"safe_regex": {"regex": value}}
     else:
-        made = {"prefix": "/"} if value == "/" else {"path_separated_prefix": value.rstrip("/")}
+        path_match = {"prefix": "/"} if value == "/" else {"path_separated_prefix": value.rstrip("/")}
     headers = [{"name": item["name"], "string_match": _text_match(item)} for item in match.get("headers") or []]
     if match.get("method"):
         headers.append({"name": ":method", "string_match": {"exact": str(match["method"])}})
     queries = [{"name": item["name"], "string_match": _text_match(item)} for item in match.get("queryParams") or []]
-    return made | ({"headers": headers} if headers else {}) | ({"query_parameters": queries} if queries else {})
+    return path_match | ({"headers": headers} if headers else {}) | ({"query_parameters": queries} if queries else {})
 
 
 def _rank(match: Mapping[str, Any]) -> tuple[int, int, bool, int, int]:
@@ -157,9 +157,9 @@ def route_document(routes: Iterable[Mapping[str, Any]], name: str, version: str)
         {
             "name": domain,
             "domains": [domain],
-            "routes": [health, *(entry for _, entry in sorted(found, key=lambda pair: pair[0], reverse=True))],
+            "routes": [health, *(entry for _, entry in sorted(entries, key=lambda pair: pair[0], reverse=True))],
         }
-        for domain, found in ranked.items()
+        for domain, entries in ranked.items()
     ]
     resource = {"@type": f"{_TYPE}.config.route.v3.RouteConfiguration", "name": name, "virtual_hosts": hosts}
     return {"version_info": version, "resources": [resource]}

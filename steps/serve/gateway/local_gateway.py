@@ -1,4 +1,4 @@
-"""`ctp serve gateway`: a real Envoy in front of stable and canary, and the handle that steers it."""
+"""The local gateway (`ctp serve gateway`): a real Envoy in front of stable and canary, and the handle that steers it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLL_S = 0.02
 
 
 class Gateway:
-    """Steers a running gateway through its files and reads its counters.
+    """Handle of a running gateway: steers it through its files and reads its counters.
 
     A change returns once Envoy reports it in effect.
 

@@ -70,14 +70,14 @@ def chat_document(body: dict[str, Any]) -> dict[str, Any]:
         content = orjson.dumps(answer(SCORERS[model], messages)).decode()
     except UnknownPromptError as error:
         raise Refusal(400, str(error)) from None
-    asked = sum(len(str(message)) for message in messages) // 4
+    prompt_tokens, answer_tokens = sum(len(str(message)) for message in messages) // 4, len(content) // 4
     return {
         "id": "chatcmpl-lexical",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
         "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None, "message": {"role": "assistant", "content": content}}],
-        "usage": {"prompt_tokens": asked, "completion_tokens": len(content) // 4, "total_tokens": asked + len(content) // 4},
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": answer_tokens, "total_tokens": prompt_tokens + answer_tokens},
     }
 
 

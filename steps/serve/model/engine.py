@@ -32,12 +32,12 @@ PREFILL_TOKENS = 16384
 
 
 class Overloaded(Exception):
-    """Too many answers wait already."""
+    """Refusal of a request: too many answers wait already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """News of one choice.
+    """Part of one choice's answer.
 
     Attributes:
         choice: its number.
@@ -51,18 +51,18 @@ class Piece:
 
 
 class Answers:
-    """What the asker of `count` answers waits on; one event loop only."""
+    """Handle of the answers to one request; one event loop only."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self._pieces: asyncio.Queue[Piece] = asyncio.Queue()
 
     def add(self, piece: Piece) -> None:
-        """Called in the event loop."""
+        """Take a piece; called in the event loop."""
         self._pieces.put_nowait(piece)
 
     async def pieces(self) -> AsyncIterator[Piece]:
-        """Every piece of news until all choices are finished."""
+        """Every piece until all choices are finished."""
         open_choices = len(self.rows)
         while open_choices:
             piece = await self._pieces.get()
@@ -76,7 +76,7 @@ class Answers:
         return self.rows
 
     def cancel(self) -> None:
-        """Nobody waits any more: running rows leave the batch at the next step."""
+        """Give the answers up: running rows leave the batch at the next step."""
         for row in self.rows:
             row.cancelled = True
 
@@ -149,7 +149,7 @@ class Engine:
             self._step(self.model)
 
     def _warm(self, model: LanguageModel) -> None:
-        """First forward passes are slow: make them before anybody waits."""
+        """Make the first forward passes, which are slow, before anybody waits."""
         import torch
 
         end = min(model.end_ids, default=0)

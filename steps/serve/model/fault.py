@@ -22,20 +22,20 @@ _LIMITS = {"latency": 60.0, "errors": 1.0, "noise": 100.0}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong.
+    """Fault that a model server shows on purpose.
 
     Attributes:
         latency_s: seconds that every answer is late.
         error_ratio: share of requests answered 500, 0-1.
         noise: Gaussian noise in the attention outputs, in standard deviations of each matrix:
             a botched conversion, which answers in time, without errors, and wrongly.
-        said: as it was asked for; "" when nothing is wrong.
+        spec: as it was asked for; "" when nothing is wrong.
     """
 
     latency_s: float = 0.0
     error_ratio: float = 0.0
     noise: float = 0.0
-    said: str = ""
+    spec: str = ""
 
     def hits(self) -> bool:
         """Whether this request is one of those that fail."""

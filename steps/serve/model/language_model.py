@@ -21,7 +21,7 @@ DEFAULT_CONTEXT_TOKENS = 4096
 
 
 class PromptError(ValueError):
-    """The chat template refuses these messages."""
+    """Messages that the chat template refuses."""
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -114,7 +114,7 @@ def _check_cache(model: LanguageModel, name: str) -> None:
 
 
 def model_folder(model: str) -> str:
-    """What to load: the folder of a `file:` reference whose content is as it says, anything else as given.
+    """Folder or name to load: that of a `file:` reference whose content is as it says, anything else as it is.
 
     Raises:
         DataError: the folder's content is not what the reference says.

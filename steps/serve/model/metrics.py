@@ -26,7 +26,7 @@ FINISH_REASONS = ("stop", "length", "abort", "error")
 
 
 class EngineMetrics:
-    """What the engine and the HTTP server count. Every series exists from the start.
+    """Counters of the engine and of the HTTP server. Every series exists from the start.
 
     Args:
         model_name: label `model_name`.
@@ -68,17 +68,17 @@ class EngineMetrics:
         self._waiting.set(waiting)
 
     def prefilled(self, tokens: int) -> None:
-        """`tokens` prompt tokens were read."""
+        """Count prompt tokens that were read."""
         self._prompt_tokens.inc(tokens)
 
     def token(self, since_last_s: float | None) -> None:
-        """One token was drawn; None: the first of its answer."""
+        """Count one token; None: the first of its answer."""
         self._generation_tokens.inc()
         if since_last_s is not None:
             self._next_token.observe(since_last_s)
 
     def finished(self, row: Row) -> None:
-        """One answer ended, for whatever reason."""
+        """Count one answer that ended, for whatever reason."""
         self._success[row.finish_reason].inc()
         if row.last_at:
             self._first_token.observe(row.first_at - row.came_at)
@@ -86,7 +86,7 @@ class EngineMetrics:
             self._latency.observe(row.last_at - row.came_at)
 
     def http(self, handler: str, method: str, status: int) -> None:
-        """One HTTP response was sent."""
+        """Count one HTTP response."""
         self._http.labels(handler, method, f"{status // 100}xx").inc()
 
     def render(self) -> bytes:

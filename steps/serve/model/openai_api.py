@@ -59,7 +59,7 @@ class _Part(BaseModel):
 
 
 class Message(BaseModel):
-    """One turn. Content is a text or a list of text parts."""
+    """One turn of a conversation. Content is a text or a list of text parts."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[_Part]
@@ -75,7 +75,7 @@ class _StreamOptions(BaseModel):
 
 
 def _stops(value: Any) -> Any:
-    """A single stop text is a list of one."""
+    """Wrap a single stop text in a list."""
     return [value] if isinstance(value, str) else value or []
 
 
@@ -152,10 +152,10 @@ def sampling_of(request: ChatRequest, prompt_tokens: int, context_tokens: int) -
     room = context_tokens - prompt_tokens
     wanted = request.limit
     if room < 1 or (wanted is not None and wanted > room):
-        asked = f"{prompt_tokens} in the messages" + (f" and {wanted} for the answer" if wanted else "")
+        demand = f"{prompt_tokens} in the messages" + (f" and {wanted} for the answer" if wanted else "")
         raise RequestError(
             400,
-            f"this model's maximum context length is {context_tokens} tokens, but {asked} were requested: shorten either",
+            f"this model's maximum context length is {context_tokens} tokens, but {demand} were requested: shorten either",
             param="messages" if room < 1 else "max_tokens",
             code="context_length_exceeded",
         )

@@ -1,11 +1,11 @@
-"""Break a copy of a model on purpose, to watch the canary abort."""
+"""Copies of a model that are broken on purpose, to watch the canary abort."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from steps.contract.files import whole_folder
+from steps.contract.files import full_disk_errors, whole_folder
 from steps.serve.model.fault import noisy
 
 NOISE = 2.0
@@ -36,5 +36,6 @@ def sabotaged_copy(model: Path, target: Path, seed: int) -> Path:
             for name, tensor in tensors.items():
                 if name.endswith("o_proj.weight"):
                     tensors[name] = noisy(tensor, generator, NOISE)
-            save_file(tensors, scratch / path.name, metadata={"format": "pt"})
+            with full_disk_errors(scratch, path.stat().st_size):
+                save_file(tensors, scratch / path.name, metadata={"format": "pt"})
     return target

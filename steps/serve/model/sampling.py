@@ -1,4 +1,4 @@
-"""One token a row: temperature, nucleus, and a seed that does not depend on the batch."""
+"""Sampling of one token a row: temperature, nucleus, and a seed that does not depend on the batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_A_NUMBER = -1
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one answer is drawn.
+    """Sampling parameters of one answer.
 
     Attributes:
         max_tokens: longest answer in tokens.

@@ -1,4 +1,4 @@
-"""`ctp serve model`: any Hugging Face causal language model behind the OpenAI chat protocol.
+"""The model server (`ctp serve model`): any Hugging Face causal language model behind the OpenAI chat protocol.
 
 The small brother of vLLM: the same protocol, metrics and traces, on one CPU core.
 """
@@ -83,8 +83,8 @@ def serve_model(
         ConfigError: the model cannot be served here, or the port is taken.
     """
     wrong = parse_fault(fault)
-    if wrong.said:
-        log.warning("this server fails on purpose: --fault %s", wrong.said)
+    if wrong.spec:
+        log.warning("this server fails on purpose: --fault %s", wrong.spec)
     for name, value in thread_environment(threads).items():
         os.environ.setdefault(name, value)
     from prometheus_client import disable_created_metrics
@@ -118,7 +118,7 @@ def serve_model(
 
 
 class ModelServer:
-    """The HTTP face of one engine."""
+    """HTTP handlers of one engine."""
 
     def __init__(
         self, engine: Engine, life: Lifecycle, metrics: EngineMetrics, spans: ChatSpans, name: str, version: str, fault: Fault
@@ -165,15 +165,15 @@ class ModelServer:
         return middleware
 
     async def health(self, _: web.Request) -> web.Response:
-        """200 once the model has answered a first time, 503 before and while draining; the body says which, and any fault."""
+        """Answer 200 once the model has answered a first time, 503 before and while draining; the body says which, and any fault."""
         state = "draining" if self._life.draining else "ok" if self._engine.ready else "loading"
-        said: dict[str, Any] = {"status": state, "model": self._name, "version": self._version}
-        if self._fault.said:
-            said["fault"] = self._fault.said
-        return _json(said, status=200 if state == "ok" else 503)
+        document: dict[str, Any] = {"status": state, "model": self._name, "version": self._version}
+        if self._fault.spec:
+            document["fault"] = self._fault.spec
+        return _json(document, status=200 if state == "ok" else 503)
 
     async def models(self, _: web.Request) -> web.Response:
-        """The one model of this server."""
+        """List the one model of this server."""
         model = self._engine.model
         return _json(model_list(self._name, self._created, model.context_tokens if model else None))
 
@@ -189,25 +189,25 @@ class ModelServer:
         try:
             return await self._answer(request, span)
         except RequestError as error:
-            span.failed(error.code or error.kind)
+            span.record_failure(error.code or error.kind)
             raise
         except BaseException as error:
-            span.failed(type(error).__name__)
+            span.record_failure(type(error).__name__)
             raise
         finally:
             span.end()
 
     async def _answer(self, request: web.Request, span: ChatSpan) -> web.StreamResponse:
-        asked = parse_chat(await request.read(), self._name)
+        body = parse_chat(await request.read(), self._name)
         model = self._engine.model
         if model is None or not self._engine.ready:
             raise RequestError(503, "the model is still loading: try again soon", kind="service_unavailable", code="loading")
-        prompt = _encode(model, asked)
-        sampling = sampling_of(asked, len(prompt), model.context_tokens)
-        span.asked(asked, sampling)
+        prompt = _encode(model, body)
+        sampling = sampling_of(body, len(prompt), model.context_tokens)
+        span.record_request(body, sampling)
         await self._go_wrong()
         try:
-            answers = self._engine.submit(prompt, sampling, count=asked.count, stream=bool(asked.stream))
+            answers = self._engine.submit(prompt, sampling, count=body.count, stream=bool(body.stream))
         except Overloaded:
             raise RequestError(503, "too many requests wait here: try again soon", kind="service_unavailable", code="overloaded") from None
         head: dict[str, Any] = {
@@ -217,18 +217,18 @@ class ModelServer:
             "version": self._version or None,
         }
         try:
-            if asked.stream:
-                return await self._stream(request, asked, answers, head, span)
+            if body.stream:
+                return await self._stream(request, body, answers, head, span)
             rows = await answers.finished()
         finally:
             answers.cancel()
         _check(rows)
-        span.answered(head["id"], rows)
+        span.record_answer(head["id"], rows)
         span.end()
         return _json(completion(head, [(row.text, row.finish_reason) for row in rows], _usage(rows)), version=self._version)
 
     async def _go_wrong(self) -> None:
-        """What `--fault` asks for.
+        """Do what `--fault` asks for.
 
         Raises:
             RequestError: this request is one that fails.
@@ -239,7 +239,7 @@ class ModelServer:
             raise RequestError(500, "this server fails on purpose", kind="internal_error", code="injected_fault")
 
     async def _stream(
-        self, request: web.Request, asked: ChatRequest, answers: Answers, head: dict[str, Any], span: ChatSpan
+        self, request: web.Request, body: ChatRequest, answers: Answers, head: dict[str, Any], span: ChatSpan
     ) -> web.StreamResponse:
         from aiohttp import web
 
@@ -257,21 +257,21 @@ class ModelServer:
         try:
             _check(answers.rows)
         except RequestError as error:  # the status line is sent already: the error is the last event
-            span.failed(error.code or error.kind)
+            span.record_failure(error.code or error.kind)
             await response.write(_event(error.document()))
         else:
-            if asked.stream_options and asked.stream_options.include_usage:
+            if body.stream_options and body.stream_options.include_usage:
                 await response.write(_event(usage_chunk(head, _usage(answers.rows))))
-            span.answered(head["id"], answers.rows)
+            span.record_answer(head["id"], answers.rows)
         span.end()
         await response.write(b"data: [DONE]\n\n")
         await response.write_eof()
         return response
 
 
-def _encode(model: LanguageModel, asked: ChatRequest) -> list[int]:
+def _encode(model: LanguageModel, body: ChatRequest) -> list[int]:
     try:
-        prompt = model.encode_chat(asked.conversation())
+        prompt = model.encode_chat(body.conversation())
     except PromptError as error:
         raise RequestError(400, str(error), param="messages", code="invalid_value") from None
     if not prompt:

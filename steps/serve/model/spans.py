@@ -47,8 +47,8 @@ class ChatSpan:
         self._span = span
         self._ended = False
 
-    def asked(self, request: ChatRequest, sampling: Sampling) -> None:
-        """What was asked, with the values in effect."""
+    def record_request(self, request: ChatRequest, sampling: Sampling) -> None:
+        """Put down what was asked, with the values in effect."""
         attributes: dict[str, Any] = {
             "gen_ai.request.temperature": sampling.temperature,
             "gen_ai.request.max_tokens": sampling.max_tokens,
@@ -63,8 +63,8 @@ class ChatSpan:
             attributes["gen_ai.request.choice.count"] = request.count
         self._span.set_attributes(attributes)
 
-    def answered(self, response_id: str, rows: Sequence[Row]) -> None:
-        """What was answered; rows are finished."""
+    def record_answer(self, response_id: str, rows: Sequence[Row]) -> None:
+        """Put down what was answered; rows are finished."""
         outputs = [{"role": "assistant", "content": row.text, "finish_reason": row.finish_reason} for row in rows]
         self._span.set_attributes(
             {
@@ -77,8 +77,8 @@ class ChatSpan:
             }
         )
 
-    def failed(self, kind: str) -> None:
-        """No answer: `kind` is a short class of error, never a text of the request."""
+    def record_failure(self, kind: str) -> None:
+        """Put down that there is no answer; `kind` is a short class of error, never a text of the request."""
         from opentelemetry.trace import Status, StatusCode
 
         self._span.set_attribute("error.type", kind)
@@ -92,7 +92,7 @@ class ChatSpan:
 
 
 class ChatSpans:
-    """Opens the spans of one server.
+    """Tracer of one server's chat requests.
 
     Args:
         provider: where they go.
@@ -104,7 +104,7 @@ class ChatSpans:
         self._model = model
 
     def begin(self, headers: Mapping[str, str]) -> ChatSpan:
-        """A span below the caller's, with the tags that the caller's baggage hands on."""
+        """Open a span below the caller's, with the tags that the caller's baggage hands on."""
         from opentelemetry import baggage
         from opentelemetry.trace import SpanKind
 

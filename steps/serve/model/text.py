@@ -1,4 +1,4 @@
-"""Tokens become text while they arrive: whole characters only, and stop texts cut."""
+"""Text from tokens as they arrive: whole characters only, and stop texts cut."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class TextStream:
         # A stop text can begin before the piece, at most its own length minus one earlier.
         start = max(0, len(self.text) - max((len(stop) for stop in self._stop), default=1) + 1)
         self.text += piece
-        found = [at for stop in self._stop if (at := self.text.find(stop, start)) >= 0]
-        if found:
-            self.text, self.stopped = self.text[: min(found)], True
+        ends = [at for stop in self._stop if (at := self.text.find(stop, start)) >= 0]
+        if ends:
+            self.text, self.stopped = self.text[: min(ends)], True
 
     def _held(self) -> int:
         """Length of the longest end of the text that begins a stop text."""

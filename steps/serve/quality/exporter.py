@@ -69,13 +69,13 @@ class QualityMonitor:
         self._queue: asyncio.Queue[tuple[Version, Trace]] = asyncio.Queue(MAX_QUEUED)
         self._logged = float("-inf")
 
-    def take(self, found: LiveTrace | str) -> None:
+    def take(self, outcome: LiveTrace | str) -> None:
         """Count one trace, and queue it for scoring if it may be and the budget allows."""
-        if isinstance(found, str):
-            self._counters.skipped(("", "", ""), found.replace("-", "_"))
+        if isinstance(outcome, str):
+            self._counters.skipped(("", "", ""), outcome.replace("-", "_"))
             return
-        trace = found.trace
-        version = (trace.model, trace.model_version, found.pod_template_hash)
+        trace = outcome.trace
+        version = (trace.model, trace.model_version, outcome.pod_template_hash)
         if trace.feedback is not None and trace.consent in ("train", "eval"):
             self._counters.feedback(version, trace.feedback)
         status = admit(trace, self._config.govern)
@@ -96,11 +96,11 @@ class QualityMonitor:
                 self._counters.skipped(version, "judge_error")
                 self._complain(error)
                 continue
-            found = {name: getattr(scores, name) for name in METRICS}
-            if all(score is None for score in found.values()):
+            values = {name: getattr(scores, name) for name in METRICS}
+            if all(score is None for score in values.values()):
                 self._counters.skipped(version, "judge_error" if scores.judge_failed else "unscored")
             else:
-                self._counters.scored(version, found)
+                self._counters.scored(version, values)
 
     def _complain(self, error: PipelineError) -> None:
         now = time.monotonic()

@@ -54,10 +54,10 @@ class SpanTail:
         return spans
 
     def _files(self) -> list[Path]:
-        found: list[Path] = []
+        paths: list[Path] = []
         for place in self._places:
-            found.extend(sorted(place.glob("*.jsonl")) if place.is_dir() else [place] if place.is_file() else [])
-        return found
+            paths.extend(sorted(place.glob("*.jsonl")) if place.is_dir() else [place] if place.is_file() else [])
+        return paths
 
     def _read(self, path: Path) -> Iterable[Span]:
         offset = self._offsets.get(path, 0)
@@ -121,11 +121,11 @@ def pod_template_hash(spans: Sequence[Span]) -> str:
     """
     services = {str(span.resource.get("service.name")) for span in spans if not span.parent_id}
     named = [(span, next((str(span.resource[key]) for key in HASH_KEYS if span.resource.get(key)), "")) for span in spans]
-    theirs = [found for span, found in named if found and str(span.resource.get("service.name")) not in services]
+    theirs = [hash_ for span, hash_ in named if hash_ and str(span.resource.get("service.name")) not in services]
     if theirs:
         return theirs[0]
     alone = {str(span.resource.get("service.name")) for span in spans} <= services
-    return next((found for _, found in named if found), "") if alone else ""
+    return next((hash_ for _, hash_ in named if hash_), "") if alone else ""
 
 
 @dataclass(slots=True)

@@ -83,20 +83,20 @@ def _records(kind: str, body: bytes) -> list[Record] | None:
         if not isinstance(document, dict):
             return None
         return list(spans_of(document, _URI, 0, lambda _: True)) if document else []
-    found = list(spans_of_protobuf(body, _URI, lambda _: True))
-    broken = any(isinstance(record, Unreadable) and record.reason == "not-protobuf" for record in found)
-    return None if broken else found
+    records = list(spans_of_protobuf(body, _URI, lambda _: True))
+    broken = any(isinstance(record, Unreadable) and record.reason == "not-protobuf" for record in records)
+    return None if broken else records
 
 
 def _answer(kind: str, lost: int) -> bytes:
     """An ExportTraceServiceResponse that says how many spans nobody could read."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-    said = "spans without a valid trace id or of a wrong shape" if lost else ""
+    message = "spans without a valid trace id or of a wrong shape" if lost else ""
     if kind == JSON:
-        return orjson.dumps({"partialSuccess": {"rejectedSpans": str(lost), "errorMessage": said}} if lost else {})
+        return orjson.dumps({"partialSuccess": {"rejectedSpans": str(lost), "errorMessage": message}} if lost else {})
     response = ExportTraceServiceResponse()
     if lost:
         response.partial_success.rejected_spans = lost
-        response.partial_success.error_message = said
+        response.partial_success.error_message = message
     return bytes(response.SerializeToString())

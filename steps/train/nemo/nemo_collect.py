@@ -47,13 +47,13 @@ def run(params: Params, ctx: StepContext) -> Result:
     reused = target.is_dir() and record.is_file()
     if not reused:
         _collect(params, paths, target, record)
-    made = read_json(record)
-    _same_inputs(params, made.pop("inputs", None))
+    facts = read_json(record)
+    _same_inputs(params, facts.pop("inputs", None))
     # Rows with texts, and optimizer states of many gigabytes.
     shutil.rmtree(paths.data, ignore_errors=True)
     shutil.rmtree(paths.folder, ignore_errors=True)
     model = ArtifactRef(uri=target.resolve().as_uri(), sha256=sha256_tree(target))
-    return Result(model=model, method=params.method, reused=reused, **made)
+    return Result(model=model, method=params.method, reused=reused, **facts)
 
 
 def _same_inputs(params: Params, inputs: Any) -> None:
@@ -67,15 +67,15 @@ def _collect(params: Params, paths: TrainingPaths, target: Path, record: Path) -
         raise DataError(f"{paths.target}: no such training: run nemo-prepare first")
     wanted = read_json(paths.target)
     _same_inputs(params, wanted["inputs"])
-    found = checkpoints(paths.checkpoints)
-    reached = found[-1].step if found else 0
+    all_checkpoints = checkpoints(paths.checkpoints)
+    reached = all_checkpoints[-1].step if all_checkpoints else 0
     if reached < wanted["steps"]:
         raise DataError(
             f"NeMo-RL reached {reached} of {wanted['steps']} steps, whatever its exit code said: "
             "start the workflow again, it goes on from the last checkpoint"
         )
     metric = wanted["metric"]["name"]
-    chosen = chosen_checkpoint(found, wanted["pick"], metric, higher=wanted["metric"]["higher_is_better"])
+    chosen = chosen_checkpoint(all_checkpoints, wanted["pick"], metric, higher=wanted["metric"]["higher_is_better"])
     model = chosen.folder / CONSOLIDATED
     check_whole(model, Path(params.base.local_path()))
     with whole_folder(target) as scratch:
@@ -85,22 +85,22 @@ def _collect(params: Params, paths: TrainingPaths, target: Path, record: Path) -
         if not any((scratch / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
             raise DataError(f"{chosen.folder / TOKENIZER}: the checkpoint holds no tokenizer: save it again")
     name = "validation_loss" if metric.endswith("loss") else "validation_reward"
-    curves = [{"step": float(item.step), name: value} for item in found if (value := item.metric(metric)) is not None]
-    made = {"steps": reached, "seconds": _seconds(paths, found[-1]), "curves": curves}
-    write_json(record, made | {"skipped_too_long": wanted["skipped_too_long"], "inputs": wanted["inputs"]})
+    curves = [{"step": float(item.step), name: value} for item in all_checkpoints if (value := item.metric(metric)) is not None]
+    facts = {"steps": reached, "seconds": _seconds(paths, all_checkpoints[-1]), "curves": curves}
+    write_json(record, facts | {"skipped_too_long": wanted["skipped_too_long"], "inputs": wanted["inputs"]})
 
 
-def chosen_checkpoint(found: list[Checkpoint], pick: Literal["last", "best"], metric: str, *, higher: bool) -> Checkpoint:
+def chosen_checkpoint(all_checkpoints: list[Checkpoint], pick: Literal["last", "best"], metric: str, *, higher: bool) -> Checkpoint:
     """The checkpoint that becomes the candidate.
 
     Args:
-        found: all there are, oldest first, at least one.
+        all_checkpoints: all there are, oldest first, at least one.
         pick: the newest, or the one with the best metric; of equals the newest.
         metric: NeMo-RL's name of it.
         higher: more of it is better.
     """
-    scored = [(value if higher else -value, item.step, item) for item in found if (value := item.metric(metric)) is not None]
-    return max(scored, key=lambda entry: entry[:2])[2] if pick == "best" and scored else found[-1]
+    scored = [(value if higher else -value, item.step, item) for item in all_checkpoints if (value := item.metric(metric)) is not None]
+    return max(scored, key=lambda entry: entry[:2])[2] if pick == "best" and scored else all_checkpoints[-1]
 
 
 def _link_or_copy(source: str, target: str) -> Any:

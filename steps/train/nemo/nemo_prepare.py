@@ -87,8 +87,8 @@ def run(params: Params, ctx: StepContext) -> Result:
     paths = TrainingPaths(ctx.workdir.absolute(), nemo_key(params, ctx), params.dataset.sha256)
     target, record = candidate(ctx, paths.key)
     data = _fitted(dataset, base, params.method, nemo)
-    made = _write(params, ctx, paths, base, data)
-    return made.model_copy(update={"needed": "no" if target.is_dir() and record.is_file() else "yes"})
+    result = _write(params, ctx, paths, base, data)
+    return result.model_copy(update={"needed": "no" if target.is_dir() and record.is_file() else "yes"})
 
 
 def _fitted(dataset: Path, base: Path, method: Literal["dpo", "grpo"], nemo: NemoConfig) -> TrainRows:
@@ -115,7 +115,7 @@ def _write(params: Params, ctx: StepContext, paths: TrainingPaths, base: Path, d
         )
     write_atomic(paths.data / "train.jsonl", as_lines(train, method))
     write_atomic(paths.data / "validation.jsonl", as_lines(validation, method))
-    made = Result(
+    result = Result(
         key=paths.key,
         needed="yes",
         nodes=nemo.nodes,
@@ -127,7 +127,7 @@ def _write(params: Params, ctx: StepContext, paths: TrainingPaths, base: Path, d
         skipped_too_long=data.skipped_too_long,
     )
     # `nemo-collect` reads this, not the configuration, which may have changed in the hours between.
-    wanted = made.model_dump(exclude={"needed", "nodes", "gpus_per_node", "gpus"}) | {
+    wanted = result.model_dump(exclude={"needed", "nodes", "gpus_per_node", "gpus"}) | {
         "method": method,
         "metric": _metric(method),
         "pick": nemo.pick,
@@ -142,7 +142,7 @@ def _write(params: Params, ctx: StepContext, paths: TrainingPaths, base: Path, d
     }
     text = build_master_config(nemo, method, paths, base.absolute(), (len(train), len(validation)), ctx.config.train.seed, judge)
     write_atomic(paths.config, yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
-    return made
+    return result
 
 
 def _metric(method: Literal["dpo", "grpo"]) -> dict[str, Any]:

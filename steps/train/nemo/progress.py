@@ -38,7 +38,7 @@ class Checkpoint:
 
 def checkpoints(folder: Path) -> list[Checkpoint]:
     """Every finished checkpoint with a readable record, oldest first."""
-    found = []
+    all_checkpoints = []
     for path in folder.glob("step_*"):
         match = _STEP.fullmatch(path.name)
         if match is None:
@@ -50,8 +50,8 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
             continue
         # A record that contradicts its folder is of another training, or broken.
         if total == int(match[1]):
-            found.append(Checkpoint(total, path, info))
-    return sorted(found, key=lambda item: item.step)
+            all_checkpoints.append(Checkpoint(total, path, info))
+    return sorted(all_checkpoints, key=lambda item: item.step)
 
 
 def steps_reached(folder: Path) -> int:

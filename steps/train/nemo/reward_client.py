@@ -125,20 +125,20 @@ class RewardClient:
         self._breaker = CircuitBreaker(max_unscored_ratio)
         self._recent: deque[float] = deque(maxlen=REMEMBERED)
 
-    async def rewards(self, asked: Sequence[dict[str, Any]], answers: Sequence[str]) -> list[float]:
+    async def rewards(self, cases: Sequence[dict[str, Any]], answers: Sequence[str]) -> list[float]:
         """One reward, 0-1, for each answer.
 
         Args:
-            asked: question and contexts of each.
+            cases: question and contexts of each.
             answers: as sampled.
 
         Raises:
             TransientError: the judge fails too often.
         """
-        scores = await asyncio.gather(*(self._score(case, answer) for case, answer in zip(asked, answers, strict=True)))
+        scores = await asyncio.gather(*(self._score(case, answer) for case, answer in zip(cases, answers, strict=True)))
         usual = fmean(self._recent) if self._recent else FIRST_GUESS
         self._recent.extend(score for score in scores if score is not None)
-        return fill_missing(scores, [json.dumps(case, sort_keys=True) for case in asked], usual)
+        return fill_missing(scores, [json.dumps(case, sort_keys=True) for case in cases], usual)
 
     async def _score(self, case: dict[str, Any], answer: str) -> float | None:
         """A score, or None when the judge failed; the reason goes to the breaker."""

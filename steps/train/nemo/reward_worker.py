@@ -38,8 +38,8 @@ async def serve(config: PipelineConfig) -> None:
     running: set[asyncio.Task[None]] = set()
 
     async def reply(line: bytes) -> None:
-        found = await score(scorer, config, json.loads(line))
-        sys.stdout.write(json.dumps(found) + "\n")
+        scores = await score(scorer, config, json.loads(line))
+        sys.stdout.write(json.dumps(scores) + "\n")
         sys.stdout.flush()
 
     async with Scorer(config.reward_judge, metrics=tuple(weighted(config.label.weights))) as scorer:

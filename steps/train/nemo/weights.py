@@ -70,9 +70,9 @@ def check_whole(folder: Path, base: Path) -> None:
     """
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder}: config.json is missing: set checkpointing.save_consolidated, or convert the checkpoint")
-    wanted, found = shapes_of(base), shapes_of(folder)
+    wanted, shapes = shapes_of(base), shapes_of(folder)
     for name, shape in wanted.items():
-        if name not in found and name != TIED:
+        if name not in shapes and name != TIED:
             raise DataError(f"{folder}: tensor {name} of the base model is missing: the checkpoint is not whole")
-        if name in found and found[name] != shape:
-            raise DataError(f"{folder}: tensor {name} has shape {found[name]} instead of {shape}: it is not the base's model")
+        if name in shapes and shapes[name] != shape:
+            raise DataError(f"{folder}: tensor {name} has shape {shapes[name]} instead of {shape}: it is not the base's model")

@@ -51,10 +51,10 @@ def test_rows_that_were_prepared_for_many_nodes_go_with_their_dataset(house, sec
 
 
 def test_models_trained_on_the_user_are_named(house):
-    from steps.store import registry as clients
+    from steps.store.registry import open_registry
 
     filled = house.fill()
-    client, name = clients.registry(house.ctx.config, house.folder), house.ctx.config.model_name
+    client, name = open_registry(house.ctx.config, house.folder), house.ctx.config.model_name
     client.ensure_model(name)
     version = client.create_version(name, "file:///m", {"ctp.dataset-sha256": filled.digest}, "card")
     client.create_version(name, "file:///n", {"ctp.dataset-sha256": "0" * 64}, "card")

@@ -13,8 +13,8 @@ from steps.contract.errors import DataError, TransientError
 from steps.contract.refs import ArtifactRef
 from steps.operate.game_day import Game, register_bad
 from steps.release.change import current_pin
-from steps.store import registry as clients
 from steps.store.aliases import ABORTED, model_uri
+from steps.store.registry import open_registry
 
 from ..release.served import ANALYSES, ROLLOUT, analysis_run, reconcile, rollout, serving, tags
 
@@ -98,7 +98,7 @@ def test_the_command(ctx, cluster):
     config.write_text(json.dumps({"model_name": ctx.config.model_name, "registry": {"tracking_uri": ctx.config.registry.tracking_uri}}))
     common = [f"--config={config}", f"--workdir={ctx.workdir}", "--approved-by=Ada", "--reconcile"]
     assert "which model is bad" in str(CliRunner().invoke(app, common).exception)
-    artifact = model_uri(clients.registry(ctx.config, ctx.workdir), current_pin(ctx).ref).model_copy(update={"sha256": "c" * 64})
+    artifact = model_uri(open_registry(ctx.config, ctx.workdir), current_pin(ctx).ref).model_copy(update={"sha256": "c" * 64})
     done = CliRunner().invoke(app, [*common, f"--artifact={artifact}"])
     assert done.exit_code == 0, done.output
     assert "held: pin reverted in Git and all traffic back within 300 s" in done.stdout

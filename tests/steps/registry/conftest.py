@@ -8,7 +8,7 @@ import pytest
 
 from steps.contract.config import PipelineConfig
 from steps.contract.files import sha256_text
-from steps.store import registry as clients
+from steps.store.registry import open_registry
 
 _NUMBERS = itertools.count(1)
 
@@ -25,7 +25,7 @@ def config(registry_uri):
 
 @pytest.fixture
 def client(config, tmp_path):
-    return clients.registry(config, tmp_path)
+    return open_registry(config, tmp_path)
 
 
 @pytest.fixture

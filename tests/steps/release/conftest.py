@@ -15,8 +15,8 @@ from steps.contract.config import PipelineConfig
 from steps.contract.spec import StepContext
 from steps.release.agent_manifest import INITIAL_AGENT
 from steps.release.model_pin import INITIAL
-from steps.store import registry as clients
 from steps.store.aliases import promote, set_candidate
+from steps.store.registry import open_registry
 
 PATH = "charts/environments/kind/model.yaml"
 CLEAN = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -76,7 +76,7 @@ def ctx(tmp_path, registry_uri):
 
     values = {"model_name": f"released-{next(_NUMBERS)}", "registry": {"tracking_uri": registry_uri}}
     ctx = StepContext(PipelineConfig.model_validate(values), "run-1", tmp_path)
-    client, name = clients.registry(ctx.config, tmp_path), ctx.config.model_name
+    client, name = open_registry(ctx.config, tmp_path), ctx.config.model_name
     client.ensure_model(name)
     for version in (1, 2):
         tags = {"ctp.uri": f"file:///m/{version}", "ctp.sha256": f"{version:064x}", "ctp.gate-phase": "Successful"}

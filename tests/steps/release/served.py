@@ -7,8 +7,8 @@ import json
 from steps.contract.catalog import find_step
 from steps.contract.refs import ModelRef
 from steps.contract.runtime import run_step
-from steps.store import registry as clients
 from steps.store.aliases import champion, model_uri
+from steps.store.registry import open_registry
 
 ROLLOUT = "/apis/argoproj.io/v1alpha1/namespaces/model-serving/rollouts/agent-model"
 ANALYSES = "/apis/argoproj.io/v1alpha1/namespaces/model-serving/analysisruns"
@@ -16,7 +16,7 @@ ANALYSES = "/apis/argoproj.io/v1alpha1/namespaces/model-serving/analysisruns"
 
 def pin(ctx, version, **given):
     ref = ModelRef(name=ctx.config.model_name, version=version)
-    artifact = model_uri(clients.registry(ctx.config, ctx.workdir), ref)
+    artifact = model_uri(open_registry(ctx.config, ctx.workdir), ref)
     return run_step(find_step("release"), {"model": str(ref), "artifact": str(artifact), "approved_by": "Ada", **given}, ctx)
 
 
@@ -53,9 +53,9 @@ def reconcile(ctx, document=None):
 
 
 def serving(ctx):
-    found = champion(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name)
+    found = champion(open_registry(ctx.config, ctx.workdir), ctx.config.model_name)
     return found.version if found else None
 
 
 def tags(ctx, version):
-    return clients.registry(ctx.config, ctx.workdir).tags(ctx.config.model_name, version)
+    return open_registry(ctx.config, ctx.workdir).tags(ctx.config.model_name, version)

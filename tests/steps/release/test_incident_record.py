@@ -11,9 +11,9 @@ from steps.contract.refs import ModelRef
 from steps.release.incident import Timeline, open_timeline
 from steps.release.incident_record import OPEN, TIMELINE, mark_open
 from steps.release.rollout_state import read_rollout
-from steps.store import registry as clients
 from steps.store.aliases import abort
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 from .served import ANALYSES, ROLLOUT, aborted, analysis_run, reconcile, rollout, tags
 
@@ -61,7 +61,7 @@ def test_a_lake_that_cannot_be_written_stops_nothing_and_is_written_later(ctx, c
 
 
 def test_a_retry_closes_the_timeline(ctx):
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     version = ModelRef(name=ctx.config.model_name, version=2)
     line = Timeline(environment="kind", withdrawn=version, restored=None, cause="person", reason="worse", limit_s=300)
     mark_open(client, open_timeline(line, read_rollout(aborted()), None, datetime.now(UTC)))

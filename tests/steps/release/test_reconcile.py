@@ -12,9 +12,9 @@ from steps.release import reconcile as reconcile_step
 from steps.release.change import current, current_pin
 from steps.release.reconcile import decide
 from steps.release.rollout_state import BREACH_SEEN_AT, WEIGHT_ZERO_AT, RolloutState
-from steps.store import registry as clients
 from steps.store.aliases import ABORTED, CANDIDATE, abort, by_alias, promote
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 from .served import ROLLOUT, aborted, pin, reconcile, rollout, serving, tags
 
@@ -33,7 +33,7 @@ def test_a_failed_canary_is_reverted_and_aborted_once(ctx, document):
     assert (first.action, first.pinned.version, first.champion.version) == ("reverted", 1, 1)
     assert first.commit
     assert (again.action, again.commit, again.pinned.version) == ("none", "", 1)
-    tags = clients.registry(ctx.config, ctx.workdir).tags(ctx.config.model_name, 2)
+    tags = open_registry(ctx.config, ctx.workdir).tags(ctx.config.model_name, 2)
     assert ABORTED in tags
     assert reconcile(ctx, rollout("Healthy", version=1)).action == "none"
 
@@ -47,7 +47,7 @@ def test_killed_between_revert_and_abort_is_finished_by_the_next_run(ctx, monkey
         reconcile(ctx, rollout("Degraded"))
     monkeypatch.undo()
     assert reconcile(ctx, rollout("Degraded")).action == "none"
-    assert ABORTED in clients.registry(ctx.config, ctx.workdir).tags(ctx.config.model_name, 2)
+    assert ABORTED in open_registry(ctx.config, ctx.workdir).tags(ctx.config.model_name, 2)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_nothing_is_done_before_it_is_certain(ctx, document):
 
 
 def test_an_aborted_version_is_never_promoted(ctx):
-    abort(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, 2, "bad")
+    abort(open_registry(ctx.config, ctx.workdir), ctx.config.model_name, 2, "bad")
     with pytest.raises(DataError, match="aborted"):
         reconcile(ctx, rollout("Healthy"))
     assert serving(ctx) == 1
@@ -168,10 +168,10 @@ def test_a_promoted_document_needs_no_cluster(ctx):
 
 def test_a_retry_makes_an_aborted_version_a_candidate_again(ctx):
     """In pull-request mode, or before the revert: the pin still names it when a person presses retry."""
-    abort(clients.registry(ctx.config, ctx.workdir), ctx.config.model_name, 2, "worse")
+    abort(open_registry(ctx.config, ctx.workdir), ctx.config.model_name, 2, "worse")
     first, again = (reconcile(ctx, rollout("Progressing")) for _ in range(2))
     assert (first.action, again.action) == ("retried", "none")
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     assert ABORTED not in tags(ctx, 2) and by_alias(client, ctx.config.model_name, CANDIDATE).version == 2
     assert reconcile(ctx, rollout("Healthy")).action == "promoted"
 

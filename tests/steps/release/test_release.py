@@ -8,8 +8,8 @@ from steps.contract.errors import DataError
 from steps.contract.refs import ModelRef
 from steps.release.change import current_pin
 from steps.release.release import check_releasable
-from steps.store import registry as clients
 from steps.store.aliases import ABORTED, ROLLED_BACK, abort, promote, taken_back
+from steps.store.registry import open_registry
 
 from .served import aborted, pin, reconcile, rollout, serving, tags
 
@@ -18,7 +18,7 @@ from .served import aborted, pin, reconcile, rollout, serving, tags
 def newer(ctx):
     """Version 2 was aborted, and version 3 became champion since: the pods of 2 are older than the stable ones."""
     reconcile(ctx, aborted())
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     given = {"ctp.uri": "file:///m/3", "ctp.sha256": f"{3:064x}", "ctp.gate-phase": "Successful"}
     assert client.create_version(name, given["ctp.uri"], given, "card") == 3
     pin(ctx, 3)
@@ -33,7 +33,7 @@ def test_an_aborted_version_is_not_released_again(newer):
 
 
 def test_a_champion_that_was_rolled_back_returns_by_rollback_alone(ctx):
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     client.set_tag(name, 2, ROLLED_BACK, "users complain")
     with pytest.raises(DataError, match=r"@2 was rolled back \(users complain\)"):
         pin(ctx, 2)
@@ -66,7 +66,7 @@ def test_a_persons_pin_of_an_aborted_older_version_is_no_retry(newer, git):
 
 
 def test_what_the_registry_never_saw_has_no_history(ctx):
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     check_releasable(ModelRef(name=name, version=77), ctx)
     assert taken_back(client.tags(name, 1)) == ""
     abort(client, name, 2, "worse")

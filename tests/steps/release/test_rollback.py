@@ -12,9 +12,9 @@ from steps.contract.catalog import find_step
 from steps.contract.errors import DataError, TransientError
 from steps.contract.runtime import run_step
 from steps.release.change import current, current_pin
-from steps.store import registry as clients
 from steps.store.aliases import ABORTED, ROLLED_BACK, abort
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 from .served import ROLLOUT, reconcile, rollout, serving, tags
 
@@ -49,7 +49,7 @@ def test_a_champion_that_was_rolled_back_is_not_chosen_again_by_itself(ctx):
 
 
 def test_what_could_not_be_champion_is_not_even_pinned(ctx):
-    client, name = clients.registry(ctx.config, ctx.workdir), ctx.config.model_name
+    client, name = open_registry(ctx.config, ctx.workdir), ctx.config.model_name
     client.create_version(name, "file:///m/3", {"ctp.uri": "file:///m/3", "ctp.sha256": "3" * 64}, "card")
     tags = {"ctp.uri": "file:///m/4", "ctp.sha256": "4" * 64, "ctp.gate-phase": "Successful"}
     abort(client, name, client.create_version(name, "file:///m/4", tags, "card"), "slow")

@@ -11,13 +11,13 @@ PROMOTE = """
 import sys, time
 from pathlib import Path
 from steps.contract.config import PipelineConfig
-from steps.store import registry as clients
+from steps.store.registry import open_registry
 from steps.contract.errors import PipelineError
 from steps.store import aliases
 
 uri, name, version, expected, go = sys.argv[1:]
 config = PipelineConfig.model_validate({"model_name": name, "registry": {"tracking_uri": uri}})
-client = clients.registry(config, Path("."))
+client = open_registry(config, Path("."))
 client.aliases(name)
 print("ready", flush=True)
 sys.stdin.readline()

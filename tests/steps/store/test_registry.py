@@ -4,12 +4,13 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from steps.contract.config import PipelineConfig
 from steps.contract.errors import ConfigError, DataError, TransientError
-from steps.store import registry as clients
+from steps.store.registry import open_registry, registry_uri
 
 
 def config(uri=""):
@@ -18,16 +19,16 @@ def config(uri=""):
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    return clients.registry(config(), tmp_path_factory.mktemp("registry"))
+    return open_registry(config(), tmp_path_factory.mktemp("registry"))
 
 
 def test_the_default_registry_lies_in_the_work_folder(tmp_path):
-    assert clients.registry_uri(config(), tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert registry_uri(config(), tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
 
 
 def test_unknown_scheme_is_a_configuration_error(tmp_path):
     with pytest.raises(ConfigError, match="tracking_uri"):
-        clients.registry(config("ftp://host"), tmp_path)
+        open_registry(config("ftp://host"), tmp_path)
 
 
 def test_importing_the_module_imports_no_sdk():
@@ -40,8 +41,8 @@ def test_importing_the_module_imports_no_sdk():
 
 def test_a_first_open_prints_nothing(tmp_path):
     code = "import sys; from pathlib import Path; from steps.contract.config import PipelineConfig;"
-    code += "from steps.store import registry as clients;"
-    code += "clients.registry(PipelineConfig(), Path(sys.argv[1])).ensure_model('m')"
+    code += "from steps.store.registry import open_registry;"
+    code += "open_registry(PipelineConfig(), Path(sys.argv[1])).ensure_model('m')"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
     assert (tmp_path / "mlflow" / "mlflow.db").is_file()
@@ -121,7 +122,7 @@ def test_the_server_lock_of_a_dead_holder_expires(client):
 def test_the_file_lock_of_a_killed_process_is_free(client):
     code = f"""
 import os, signal, sys
-sys.path.insert(0, {str(clients.__file__).rsplit("/steps/", 1)[0]!r})
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from pathlib import Path
 from steps.store.registry import _file_lock, sqlite_path
 with _file_lock(sqlite_path({client.uri!r})):
@@ -135,7 +136,7 @@ with _file_lock(sqlite_path({client.uri!r})):
 def test_a_registry_whose_creation_was_killed_is_made_again(tmp_path):
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / ".mlflow.db.unfinished").write_bytes(b"half a database")
-    client = clients.registry(PipelineConfig(), tmp_path)
+    client = open_registry(PipelineConfig(), tmp_path)
     client.ensure_model("m")
     assert client.aliases("m") == {}
     assert not list((tmp_path / "mlflow").glob("*unfinished*"))

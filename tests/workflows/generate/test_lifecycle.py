@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workflows.generate.lifecycle import CANDIDATE_DAYS, CHECKPOINT_DAYS, ENVIRONMENTS, path_of, rules, text_of
+from workflows.environment import RENDERINGS
+from workflows.generate.lifecycle import CANDIDATE_DAYS, CHECKPOINT_DAYS, path_of, rules, text_of
 
 ROOT = Path(__file__).parents[3]
 DIGEST = "a" * 64
@@ -48,7 +49,7 @@ def test_every_rule_acts_and_has_a_name_of_its_own():
     assert len({rule["ID"] for rule in found}) == len(found)
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", RENDERINGS["eks"])
 def test_the_committed_rules_are_those_of_the_environments_store(environment):
     text = path_of(environment, ROOT).read_text()
     assert text == text_of(environment, ROOT), "run make render and commit"

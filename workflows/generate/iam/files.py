@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from steps.contract.errors import ConfigError
+from workflows.environment import RENDERINGS
 from workflows.generate.iam.account import Account, load_account
 from workflows.generate.iam.roles import Identity, buckets, identities
 from workflows.generate.iam.statements import policy
 from workflows.generate.iam.trust import bucket_policy, encryption, role_arn, role_name, trust
 
-ENVIRONMENTS = ("staging", "production")
 ANNOTATION = "eks.amazonaws.com/role-arn"
 # Role -> where the values hold the annotations of its ServiceAccount; steps have theirs in platform.serviceAccounts.
 ANNOTATED = {
@@ -76,6 +76,6 @@ def generated(environment: str, root: Path) -> dict[str, str]:
     Raises:
         ConfigError: the values do not say what the policies need.
     """
-    if environment not in ENVIRONMENTS:
+    if environment not in RENDERINGS["eks"]:
         return {}
     return {f"{folder_of(environment)}/{name}": text for name, text in files(load_account(environment, root)).items()}

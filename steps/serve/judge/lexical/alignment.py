@@ -36,14 +36,14 @@ def _pairs(tokens: tuple[Token, ...]) -> list[tuple[str, str]]:
     return [(first.stem, second.stem) for first, second in zip(tokens, tokens[1:], strict=False)]
 
 
-def _aligned(claim: Claim, sentence: Sentence, asked: frozenset[tuple[str, str]]) -> float:
+def _aligned(claim: Claim, sentence: Sentence, topic: frozenset[tuple[str, str]]) -> float:
     """Agreement of the claim with one sentence, 0-1."""
     tokens = claim.sentence.tokens
     new = claim.new or tokens
     total, fresh = sum(token.weight for token in tokens), sum(token.weight for token in new)
     order = _common(new, sentence.tokens) / fresh
     whole = max(_common(tokens, sentence.tokens) / total, order * 0.9 if len(new) < len(tokens) else 0.0)
-    pairs, known = _pairs(tokens), asked.union(_pairs(sentence.tokens))
+    pairs, known = _pairs(tokens), topic.union(_pairs(sentence.tokens))
     joined = sum(pair in known for pair in pairs) / len(pairs) if pairs else order
     return (0.45 * order + 0.2 * whole + 0.35 * joined) * _contained(claim, sentence)
 
@@ -64,9 +64,9 @@ def support(claim: Claim, passage: tuple[Sentence, ...]) -> float:
     if not claim.sentence.tokens:
         return chosen if chosen is not None else 0.0
     ranked = sorted(passage, key=lambda sentence: -len(sentence.stems & claim.sentence.stems))[:_MAX_SENTENCES]
-    asked = frozenset(_pairs(claim.topic.tokens))
-    found = [(_aligned(claim, candidate, asked), candidate) for candidate in ranked]
-    score, sentence = max(found, key=lambda item: item[0], default=(0.0, None))
+    topic = frozenset(_pairs(claim.topic.tokens))
+    scores = [(_aligned(claim, candidate, topic), candidate) for candidate in ranked]
+    score, sentence = max(scores, key=lambda item: item[0], default=(0.0, None))
     if not claim.new:
         score = chosen if chosen is not None else 0.5 * score
     elif chosen is not None:

@@ -49,22 +49,22 @@ def _named(words: list[str]) -> list[bool]:
 
 def _run(words: list[str], named: list[bool], start: int, step: int) -> list[str]:
     """The name that begins at `start` and grows in the direction of `step`; linking words only between its parts."""
-    found: list[str] = []
+    run: list[str] = []
     links: list[str] = []
     i = start
-    while 0 <= i < len(words) and len(found) < _MAX_NAME_WORDS:
-        ends = words[i].endswith((",", "?", ";")) and i != start if step < 0 else bool(found) and words[i - 1].endswith((",", "?", ";"))
+    while 0 <= i < len(words) and len(run) < _MAX_NAME_WORDS:
+        ends = words[i].endswith((",", "?", ";")) and i != start if step < 0 else bool(run) and words[i - 1].endswith((",", "?", ";"))
         if ends:
             break
         if named[i]:
-            found.extend((*links, words[i]))
+            run.extend((*links, words[i]))
             links = []
-        elif words[i].lower() in NAME_LINKS and (found or step > 0):
+        elif words[i].lower() in NAME_LINKS and (run or step > 0):
             links.append(words[i])
         else:
             break
         i += step
-    return found[::step]
+    return run[::step]
 
 
 def _before(words: list[str], named: list[bool], place: int) -> list[str]:
@@ -99,7 +99,7 @@ def options_of(question: str) -> Options | None:
 def _about(option: frozenset[str], other: frozenset[str], passage: tuple[Sentence, ...]) -> list[Sentence]:
     """Sentences that speak of an option: those that name it, and what follows until the other one is named."""
     need = max(1, (len(option) + 1) // 2)
-    found: list[Sentence] = []
+    sentences: list[Sentence] = []
     speaking, paragraph = False, -1
     for sentence in passage:
         if sentence.paragraph != paragraph:
@@ -109,8 +109,8 @@ def _about(option: frozenset[str], other: frozenset[str], passage: tuple[Sentenc
         elif len(other & sentence.stems) >= max(1, (len(other) + 1) // 2):
             speaking = False
         if speaking:
-            found.append(sentence)
-    return found
+            sentences.append(sentence)
+    return sentences
 
 
 def _year(sentences: list[Sentence]) -> int | None:

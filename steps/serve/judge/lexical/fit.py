@@ -37,21 +37,21 @@ def _kind(claim: Claim) -> float:
     return 1.0
 
 
-def _nearness(sentence: Sentence, place: int, asked: dict[str, float]) -> float:
+def _nearness(sentence: Sentence, place: int, topic: dict[str, float]) -> float:
     """How closely the question's words surround one place of a sentence, 0-1."""
     nearest: dict[str, int] = {}
     for i, token in enumerate(sentence.tokens):
-        if token.stem in asked:
+        if token.stem in topic:
             nearest[token.stem] = min(abs(i - place), nearest.get(token.stem, 1 << 20))
-    found = sum(asked[word] * exp(-(distance - 1) / _NEAR) for word, distance in nearest.items())
-    referred = sum(weight for word, weight in asked.items() if word in sentence.subject and word not in nearest)
-    return (found + referred * exp(-_REFERRED / _NEAR)) / sum(asked.values())
+    near = sum(topic[word] * exp(-(distance - 1) / _NEAR) for word, distance in nearest.items())
+    referred = sum(weight for word, weight in topic.items() if word in sentence.subject and word not in nearest)
+    return (near + referred * exp(-_REFERRED / _NEAR)) / sum(topic.values())
 
 
 def fit(claim: Claim, passage: tuple[Sentence, ...]) -> float:
     """How well a bare value fits the question, 0-1: its kind times its nearness, against the best value of its sort."""
-    asked = {token.stem: token.weight for token in claim.topic.tokens}
-    if not asked:
+    topic = {token.stem: token.weight for token in claim.topic.tokens}
+    if not topic:
         return 1.0
     sort = max((token.kind for token in claim.sentence.tokens), default=WORD)
     own = best = 0.0
@@ -60,8 +60,8 @@ def fit(claim: Claim, passage: tuple[Sentence, ...]) -> float:
             continue
         for place, token in enumerate(sentence.tokens):
             mine = token.stem in claim.sentence.stems
-            if (mine or token.kind == sort) and token.stem not in asked:
-                nearness = _nearness(sentence, place, asked)
+            if (mine or token.kind == sort) and token.stem not in topic:
+                nearness = _nearness(sentence, place, topic)
                 best = max(best, nearness)
                 own = max(own, nearness) if mine else own
     return _kind(claim) * (own / best if best else 1.0)

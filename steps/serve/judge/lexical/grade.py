@@ -81,9 +81,9 @@ def _relevance(claim: Claim, passage: tuple[Sentence, ...]) -> float:
         return 1.0
     if len(claim.new) == len(claim.sentence.tokens) <= _BARE_WORDS:
         return 1.0 - _FIT_SHARE * (1.0 - fit(claim, passage))
-    asked = claim.topic.tokens
-    best = max(_share(asked, sentence.stems) for sentence in passage)
+    topic = claim.topic.tokens
+    best = max(_share(topic, sentence.stems) for sentence in passage)
     nearest = max(passage, key=lambda sentence: _share(claim.sentence.tokens, sentence.stems))
-    own = _share(asked, nearest.stems | claim.sentence.stems)
+    own = _share(topic, nearest.stems | claim.sentence.stems)
     ratio = min(1.0, own / best) if best else 1.0
     return 1.0 - _RELEVANCE_SHARE * (1.0 - ratio**2)

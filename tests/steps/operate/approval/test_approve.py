@@ -9,8 +9,8 @@ from steps.contract.errors import DataError, UsageError
 from steps.contract.refs import ArtifactRef
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
-from steps.store import registry as clients
 from steps.store.lake import open_lake
+from steps.store.registry import open_registry
 
 DIGEST = "ab" * 32
 
@@ -62,7 +62,7 @@ def test_what_is_no_decision_is_refused(ctx, wrong):
 
 
 def test_a_deployment_is_said_on_the_model_and_only_on_that_content(ctx):
-    client = clients.registry(ctx.config, ctx.workdir)
+    client = open_registry(ctx.config, ctx.workdir)
     client.ensure_model("agent-model")
     client.create_version("agent-model", "file:///m", {"ctp.uri": "file:///m", "ctp.sha256": DIGEST}, "card")
     decide(ctx, stage="approve-deploy", model="agent-model@1")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 
-from steps.contract.catalog import find_step
-from steps.contract.config import CostConfig, PipelineConfig
+from steps.contract.config import CostConfig
 from steps.contract.errors import UsageError
-from steps.contract.runtime import run_step
-from steps.contract.spec import StepContext
-from steps.operate.cost.ledger import Gain, record_cost
+from steps.operate.cost.ledger import Gain
 from steps.operate.cost.review import as_markdown, bought, months_of, quarter_before, quarter_of, returns, review
-from steps.store import registry as clients
-from steps.store.lake import open_lake
 
-from .test_budget import cost, pod
+from .test_ledger import cost, pod
 
 
 def run(number, usd, delta=None, half=0.01, *, month=5, model="", phase="Successful"):
@@ -79,25 +72,3 @@ def test_a_review_bills_each_month_and_says_what_is_left():
     page = as_markdown(found)
     assert "| 2026-04 | 1 | 30.00 |" in page and "USD for +0.01 (95 %" in page and "Ceiling: 100 USD a month" in page
     assert "Ceiling: none" in as_markdown(review("2026-Q2", [], CostConfig()))
-
-
-def test_the_step_writes_both_files_and_leaves_aborted_versions_out(tmp_path):
-    config = PipelineConfig.model_validate({"cost": {"monthly_usd_limit": 100.0}})
-    ctx = StepContext(config, "review-1", tmp_path)
-    client = clients.registry(config, tmp_path)
-    client.ensure_model("agent-model")
-    for number in (1, 2):
-        client.create_version("agent-model", f"file:///m{number}", {"ctp.uri": "file:///m", "ctp.sha256": "a" * 64}, "card")
-    client.set_tag("agent-model", 2, "ctp.aborted", "canary")
-    with open_lake(config, tmp_path) as lake:
-        for item in (run(1, 30.0, 0.03, month=4), run(2, 10.0, 0.02, month=5)):
-            record_cost(lake, item)
-    result = run_step(find_step("cost-review"), {"quarter": "2026-Q2"}, ctx)
-    assert (result.quarter, result.usd_at_most, result.releases, result.priced) == ("2026-Q2", 40.0, 1, True)
-    assert result.usd_per_point == pytest.approx(40 / 3, abs=1e-5) and result.left_usd == 100.0
-    document = json.loads(Path(result.report.local_path()).read_text())
-    assert document["bought"]["releases"] == 1 and len(document["months"]) == 3
-    assert Path(result.page.local_path()).read_text().startswith("# Cost review 2026-Q2")
-    assert (result.notified, result.reason) == (False, "")
-    with pytest.raises(UsageError):
-        run_step(find_step("cost-review"), {"quarter": "Q2"}, ctx)

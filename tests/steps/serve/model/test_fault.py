@@ -11,9 +11,9 @@ from steps.serve.model.fault import NO_FAULT, Fault, noisy, parse_fault
     ("text", "expected"),
     [
         ("", NO_FAULT),
-        ("latency=800ms", Fault(latency_s=0.8, said="latency=800ms")),
-        ("latency=1.5s, errors=0.2", Fault(latency_s=1.5, error_ratio=0.2, said="latency=1.5s, errors=0.2")),
-        ("noise=2", Fault(noise=2.0, said="noise=2")),
+        ("latency=800ms", Fault(latency_s=0.8, spec="latency=800ms")),
+        ("latency=1.5s, errors=0.2", Fault(latency_s=1.5, error_ratio=0.2, spec="latency=1.5s, errors=0.2")),
+        ("noise=2", Fault(noise=2.0, spec="noise=2")),
     ],
 )
 def test_faults_are_read(text: str, expected: Fault) -> None:

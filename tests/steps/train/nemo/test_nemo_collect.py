@@ -14,8 +14,7 @@ from steps.contract.refs import ArtifactRef
 from steps.train.nemo.nemo_collect import Params, chosen_checkpoint, run
 from steps.train.nemo.nemo_prepare import run as prepare
 from steps.train.nemo.paths import TrainingPaths
-from steps.train.nemo.progress import Checkpoint, checkpoints, steps_reached
-from steps.train.nemo.weights import check_whole, shapes_of
+from steps.train.nemo.progress import Checkpoint
 
 METRIC = "val:validation-default_loss"
 
@@ -138,38 +137,3 @@ def test_the_best_or_the_last(tmp_path):
     assert chosen_checkpoint(found, "best", "m", higher=True).step == 8, "of equals the newest"
     assert chosen_checkpoint(found, "best", "m", higher=False).step == 4
     assert chosen_checkpoint(found[2:3], "best", "m", higher=True).step == 6
-
-
-def test_only_finished_checkpoints_with_a_record_count(tmp_path):
-    for name, text in {
-        "step_2": '{"total_steps": 2}',
-        "step_4": "{",
-        "step_6": '{"total_steps": 5}',
-        "tmp_step_8": '{"total_steps": 8}',
-        "step_x": '{"total_steps": 9}',
-        "old_step_10": '{"total_steps": 10}',
-    }.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "training_info.json").write_text(text)
-    (tmp_path / "step_12").mkdir()
-    assert [item.step for item in checkpoints(tmp_path)] == [2] and steps_reached(tmp_path) == 2
-    assert steps_reached(tmp_path / "nowhere") == 0
-
-
-def test_a_model_in_several_files(nemo, tmp_path):
-    tensors = load_file(nemo.base / "model.safetensors")
-    names = sorted(tensors)
-    parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
-    for file, held in parts.items():
-        save_file({name: tensors[name] for name in held}, tmp_path / file)
-    shutil.copy(nemo.base / "config.json", tmp_path)
-    index = {"metadata": {}, "weight_map": {name: file for file, held in parts.items() for name in held}}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert shapes_of(tmp_path) == shapes_of(nemo.base)
-    check_whole(tmp_path, nemo.base)
-    (tmp_path / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(DataError, match="model-00002-of-00002"):
-        check_whole(tmp_path, nemo.base)
-    save_file({names[0]: tensors[names[0]]}, tmp_path / "model-00002-of-00002.safetensors")
-    with pytest.raises(DataError, match="of the index is not in it"):
-        check_whole(tmp_path, nemo.base)
