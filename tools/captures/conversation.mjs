@@ -24,3 +24,33 @@ export function traceToReceiver() {
   provider.register();
   return provider;
 }
+
+// For clients that take OpenAI's own shapes.
+export const MESSAGES = [{ role: 'system', content: SYSTEM }, ...HISTORY, { role: 'user', content: QUESTION }];
+export const PICTURE_MESSAGES = [
+  { role: 'system', content: SYSTEM },
+  { role: 'user', content: [{ type: 'text', text: PICTURE_QUESTION }, { type: 'image_url', image_url: { url: PICTURE } }] },
+];
+export const TOOLS = [
+  {
+    type: 'function',
+    function: {
+      name: 'get_weather',
+      description: 'Get weather',
+      parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+    },
+  },
+];
+export const OBJECT_FORMAT = {
+  type: 'json_schema',
+  json_schema: {
+    name: 'weather',
+    strict: true,
+    schema: {
+      type: 'object',
+      properties: { city: { type: 'string' }, degrees: { type: 'integer' } },
+      required: ['city', 'degrees'],
+      additionalProperties: false,
+    },
+  },
+};

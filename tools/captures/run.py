@@ -24,6 +24,8 @@ from tools.captures.fake_openai import FakeOpenAI
 from tools.captures.otlp_receiver import LINES, Receiver
 
 HERE = Path(__file__).parent
+# Copied beside every script.
+SHARED = ("conversation.mjs", "conversation.py", "openai_client.py")
 DATA = HERE.parents[1] / "tests" / "data" / "captures"
 
 
@@ -60,7 +62,7 @@ def prepare(capture: Capture, workdir: Path) -> tuple[Path, list[str]]:
             subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
             subprocess.run([folder / ".venv" / "bin" / "pip", "install", "--quiet", *capture.packages], check=True)
         stamp.touch()
-    for name in (capture.script.name, "conversation.py", "conversation.mjs"):
+    for name in (capture.script.name, *SHARED):
         shutil.copy(HERE / name, folder)
     program = "node" if is_node else str(folder / ".venv" / "bin" / "python")
     return folder, [program, capture.script.name]
