@@ -1,6 +1,6 @@
 """Langfuse Python SDK: its drop-in OpenAI client inside an observation of the application.
 
-Claims: version 3 `update_current_trace`, later versions `propagate_attributes`; with user, session and metadata.
+Claims: `update_current_trace` until it has `propagate_attributes` (late 3.x); with user, session and metadata.
 """
 
 # /// script
