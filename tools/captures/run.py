@@ -59,8 +59,8 @@ def prepare(capture: Capture, workdir: Path) -> tuple[Path, list[str]]:
         if is_node:
             subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", *capture.packages], cwd=folder, check=True)
         else:
-            subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
-            subprocess.run([folder / ".venv" / "bin" / "pip", "install", "--quiet", *capture.packages], check=True)
+            subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, folder / ".venv"], check=True)
+            subprocess.run(["uv", "pip", "install", "--quiet", "--python", folder / ".venv", *capture.packages], check=True)
         stamp.touch()
     for name in (capture.script.name, *SHARED):
         shutil.copy(HERE / name, folder)
