@@ -34,12 +34,12 @@ def choose_call(names: list[str], forced: str | None, has_result: bool) -> tuple
     Other tools than the weather's are how a framework asks for its final answer, as text or as an object.
     """
     others = [name for name in names if name != "get_weather"]
-    if "get_weather" in names and not has_result and forced in (None, "get_weather"):
+    if "get_weather" in names and not has_result and forced in (None, "required", "get_weather"):
         return "get_weather", ARGUMENTS
-    if forced in others or (others and forced == "required"):
-        return next(name for name in others if forced in (name, "required")), OBJECT
     if "final_answer" in others:
         return "final_answer", json.dumps({"answer": ANSWER})
+    if forced in others or (others and forced == "required"):
+        return next(name for name in others if forced in (name, "required")), OBJECT
     return ("final_result", OBJECT) if "final_result" in others else None
 
 
@@ -48,9 +48,12 @@ def complete_chat(body: Json) -> Json:
     names = [tool["function"]["name"] for tool in body.get("tools") or () if "function" in tool]
     choice = body.get("tool_choice")
     forced = choice["function"]["name"] if isinstance(choice, dict) else ("required" if choice == "required" else None)
-    # smolagents writes results into a user message.
-    has_result = any(message["role"] == "tool" or "Observation:" in json.dumps(message) for message in body["messages"])
-    call = choose_call(names, None if forced == "required" and "get_weather" in names and not has_result else forced, has_result)
+    # Some frameworks write the result into a user's message.
+    has_result = any(
+        message["role"] == "tool" or (message["role"] == "user" and "Observation:" in json.dumps(message["content"]))
+        for message in body["messages"]
+    )
+    call = choose_call(names, forced, has_result)
     message: Json = {"role": "assistant", "content": None, "refusal": None}
     if call:
         name, arguments = call
