@@ -9,7 +9,8 @@ Claims: `using_attributes` with metadata.
 # openinference_openai_agents = ["openai-agents==0.24.0", "openinference-instrumentation-openai-agents==2.6.0"]
 # openinference_smolagents = ["smolagents[openai]==1.26.0", "openinference-instrumentation-smolagents==0.1.43"]
 # openinference_llamaindex = ["llama-index-core==0.14.25", "llama-index-llms-openai", "openinference-instrumentation-llama-index==4.6.1"]
-# openinference_crewai = ["crewai==1.15.30", "openinference-instrumentation-crewai==1.1.21"]
+# openinference_crewai = ["crewai==1.15.30", "openinference-instrumentation-crewai==1.1.21",
+#   "openinference-instrumentation-openai==0.1.66"]
 # ///
 
 import asyncio
@@ -91,12 +92,17 @@ def run_llamaindex() -> None:
 
 
 def run_crewai() -> None:
-    """A crew of one agent with one task; CrewAI writes the system prompt of role, goal and backstory."""
+    """A crew of one agent with one task; CrewAI writes the system prompt of role, goal and backstory.
+
+    Its instrumentation has no model calls: that of the client is there for them.
+    """
     from crewai import LLM, Agent, Crew, Task
     from crewai.tools import tool
     from openinference.instrumentation.crewai import CrewAIInstrumentor
+    from openinference.instrumentation.openai import OpenAIInstrumentor
 
     CrewAIInstrumentor().instrument(tracer_provider=provider)
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
 
     @tool("get_weather")
     def get_weather(city: str) -> str:
@@ -104,7 +110,7 @@ def run_crewai() -> None:
         return WEATHER
 
     agent = Agent(role="weather agent", goal=QUESTION, backstory=SYSTEM, tools=[get_weather], llm=LLM("openai/gpt-4o"), max_iter=3)
-    Crew([agent], [Task(description=QUESTION, expected_output="An answer", agent=agent)]).kickoff()
+    Crew(agents=[agent], tasks=[Task(description=QUESTION, expected_output="An answer", agent=agent)]).kickoff()
 
 
 RUNS: dict[str, Callable[[], None]] = {
