@@ -13,6 +13,7 @@ application's span. User and session on the application's span.
 # pydantic_ai_v6 = ["pydantic-ai-slim[openai]==2.68.0"]
 # ///
 
+import asyncio
 import os
 import warnings
 
@@ -53,14 +54,28 @@ picture = BinaryContent.from_data_uri(PICTURE)
 plain = Agent(model, instructions=SYSTEM, name="plain", **extra)
 typed = Agent(model, instructions=SYSTEM, output_type=Weather, name="typed", **extra)
 
+
+async def stream() -> None:
+    """The agent, its answer in pieces."""
+    async with agent.run_stream(QUESTION, message_history=history) as result:
+        await result.get_output()
+
+
 TRACES = {
-    "agent": lambda: agent.run_sync(QUESTION, message_history=history),
-    "agent-stream": lambda: list(agent.run_stream_sync(QUESTION, message_history=history).stream_text()),
-    "object": lambda: typed.run_sync(QUESTION),
-    "picture": lambda: plain.run_sync([PICTURE_QUESTION, picture]),
+    "agent": lambda: agent.run(QUESTION, message_history=history),
+    "agent-stream": stream,
+    "object": lambda: typed.run(QUESTION),
+    "picture": lambda: plain.run([PICTURE_QUESTION, picture]),
 }
 claims = {"user.id": USER, "session.id": SESSION} | (CLAIMS if VERSION == 1 else {})
-for name, work in TRACES.items():
-    with trace.get_tracer("app").start_as_current_span(name, attributes=claims):
-        work()
+
+
+async def main() -> None:
+    """All traces."""
+    for name, work in TRACES.items():
+        with trace.get_tracer("app").start_as_current_span(name, attributes=claims):
+            await work()
+
+
+asyncio.run(main())
 provider.shutdown()
