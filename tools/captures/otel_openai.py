@@ -6,9 +6,9 @@ Claims: attributes of the application's span; OpenTelemetry has no other place.
 # /// script
 # dependencies = ["openai==3.57.0", "httpx", "opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2"]
 # [tool.captures]
-# otel_openai_logs = ["opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==1.0b0"]
-# otel_openai_span = ["opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==1.0b0"]
-# otel_openai_event = ["opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==1.0b0"]
+# otel_openai_logs = ["opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==0.4b0"]
+# otel_openai_span = ["opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==0.4b0"]
+# otel_openai_event = ["opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==0.4b0"]
 # otel_genai_openai = ["opentelemetry-instrumentation-genai-openai==1.3b0", "opentelemetry-util-genai==1.3b0"]
 # ///
 
