@@ -30,6 +30,10 @@ _NAMES = {
 }
 _KEYS = {claim: frozenset(prefix + name for name in names for prefix in _PREFIXES) for claim, names in _NAMES.items()}
 _METADATA = ("langfuse.trace.metadata", "langfuse.observation.metadata", "langfuse.metadata", "metadata")
+METADATA_KEYS = tuple(
+    sorted({f"{front}{key}" for front in ("", "attributes.") for key in _METADATA} | {n for v in _NAMES.values() for n in v})
+)
+"""Keys of a Langfuse row's metadata whose values hold claims and may be long."""
 _TAGS = ("langfuse.trace.tags", "langfuse.tags", "tag.tags", "tags")
 _CONSENT = dict.fromkeys(("train", "training", "true", "granted", "opt_in", "opt-in", "yes"), "train") | {
     "eval": "eval",
