@@ -1,8 +1,8 @@
 """Pull of a `langfuse://` source: what the API shows becomes raw objects that ingest reads like any export.
 
 Below the raw place, `langfuse/HOST/PROJECT/pages/` holds one gzip of JSON lines a page, rows as the API gave
-them, and `langfuse/HOST/PROJECT/state/` how far the pull is. A page is written before the state that follows it:
-a kill at any instant repeats one page under the same name.
+them, and `.state/` beside it, a name that listings leave out, how far the pull is. A page is written before
+the state that follows it: a kill at any instant repeats one page under the same name.
 """
 
 from __future__ import annotations
@@ -230,10 +230,10 @@ class _Pull:
         self._raw.write(self._window_name(poll.start), orjson.dumps(state.document()))
 
     def _schedule_name(self) -> str:
-        return f"{self._root}/state/{self._endpoint.kind}.json"
+        return f"{self._root}/.state/{self._endpoint.kind}.json"
 
     def _window_name(self, start: datetime) -> str:
-        return f"{self._root}/state/{self._endpoint.kind}/{start.strftime(STAMP)}.json"
+        return f"{self._root}/.state/{self._endpoint.kind}/{start.strftime(STAMP)}.json"
 
     def _damage(self, name: str) -> DataError:
         return DataError(f"{self._raw.uri(name)}: not a pull's state: delete it, and what it covers is read again")

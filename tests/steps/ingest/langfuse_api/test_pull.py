@@ -75,7 +75,9 @@ def test_a_window_read_late_is_not_read_again(pull, langfuse, raw):
     pull(at(25 * 60))
     by_window = [entry["fromStartTime"] for entry in langfuse.log if entry["kind"] == "observations"]
     assert by_window.count("2026-11-28T00:00:00.000Z") == 1
-    assert [path.name for path in raw.rglob("state/observations/*")] == ["20261128T234500Z.json"], "a window that is closed leaves no state"
+    assert [path.name for path in raw.rglob(".state/observations/*")] == ["20261128T234500Z.json"], (
+        "a window that is closed leaves no state"
+    )
 
 
 def test_rows_hold_claims_whole_and_all_content(pull, pages, langfuse):
@@ -223,7 +225,7 @@ def test_keys_of_another_project_are_refused(pull, langfuse):
 def test_a_damaged_state_names_its_remedy(pull, langfuse, raw):
     fill(langfuse, 1)
     pull(at(30))
-    (state,) = raw.rglob("state/observations.json")
+    (state,) = raw.rglob(".state/observations.json")
     state.write_text("{}")
     with pytest.raises(DataError, match="delete it"):
         pull(at(31))

@@ -111,7 +111,7 @@ def test_every_row_comes_once(seed, kill_rate, tmp_path, monkeypatch):
         if entry["kind"] == "observations" and entry["fields"] != "core" and _is_window(entry["fromStartTime"], entry["toStartTime"])
     )
     assert sum(count - 1 for count in pages.values()) <= KilledObjects.kills, "a page whose state was saved is not asked for again"
-    assert len(list(tmp_path.rglob("state/*/*.json"))) == 0, "state of windows that are closed is gone"
+    assert len(list(tmp_path.rglob(".state/*/*.json"))) == 0, "state of windows that are closed is gone"
 
 
 def _is_window(start, end):
