@@ -60,6 +60,8 @@ _NAMES = {
     **dict.fromkeys(("user_id", "userid", "langfuse_user_id", "end_user_id", "enduser_id", "user_api_key_end_user_id", "llm_user"), USER),
     **dict.fromkeys(("session_id", "sessionid", "langfuse_session_id", "thread_id"), SESSION),
 }
+METADATA_KEYS = tuple(sorted({f"{front}{key}" for front in ("", "attributes.") for key in _BLOBS} | _NAMES.keys()))
+"""Keys of a Langfuse row's metadata whose values hold claims and may be long."""
 _EXACT = {
     **dict.fromkeys(("user.id", "enduser.id", "langfuse.user.id", "llm.user", "userId", "gen_ai.user.id"), USER),
     **dict.fromkeys(("session.id", "langfuse.session.id", "gen_ai.session.id"), SESSION),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import time
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from steps.contract.errors import AccessError, ConfigError
+from steps.contract.retry_after import retry_after_s
 
 RETRIED = frozenset((408, 409, 425, 429))
-MAX_RETRY_AFTER_S = 60.0
 
 
 class JudgeAnswerError(Exception):
@@ -35,20 +33,6 @@ def bare_json(text: str) -> str:
     if start < 0 or end < start:
         raise ValueError("no JSON object in the answer")
     return text[start : end + 1]
-
-
-def retry_after_s(value: str | None) -> float | None:
-    """Seconds a `Retry-After` header asks for (a number or a date), at most 60; None without a usable one."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError):
-            return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if seconds == seconds else None
 
 
 def check_status(status: int, retry_after: str | None, url: str, model: str) -> None:

@@ -91,6 +91,11 @@ class S3Objects:
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
+    def has_any(self, prefix: str) -> bool:
+        """Whether any key begins with `prefix`."""
+        with aws_errors(self._name(prefix)):
+            return bool(self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
+
     def delete(self, keys: list[str]) -> None:
         """Delete objects; those that are gone are passed over."""
         for key in keys:

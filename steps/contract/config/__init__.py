@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from steps.contract.config.canary import CanaryConfig
 from steps.contract.config.cost import CostConfig
 from steps.contract.config.curate import CurateConfig
+from steps.contract.config.feedback import FeedbackConfig, FeedbackRule
 from steps.contract.config.gate import GateConfig
 from steps.contract.config.govern import GovernConfig
 from steps.contract.config.ingest import IngestConfig
@@ -39,6 +40,8 @@ __all__ = [
     "CostConfig",
     "CurateConfig",
     "DpoConfig",
+    "FeedbackConfig",
+    "FeedbackRule",
     "GateConfig",
     "GateJudgeConfig",
     "GovernConfig",
@@ -67,6 +70,7 @@ class PipelineConfig(Frozen):
     lake: LakeConfig = LakeConfig()
     ingest: IngestConfig = IngestConfig()
     govern: GovernConfig = GovernConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
     reward_judge: RewardJudgeConfig = RewardJudgeConfig()
     gate_judge: GateJudgeConfig = GateJudgeConfig()
     label: LabelConfig = LabelConfig()

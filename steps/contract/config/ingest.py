@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from datetime import date
+
+from pydantic import Field, field_validator
 
 from steps.contract.refs import Frozen
 
@@ -27,3 +29,20 @@ class IngestConfig(Frozen):
         default=2, ge=0, le=744, description="a run lists from this long before the end of the last one: late uploads are found, hours"
     )
     keep_raw: bool = Field(default=False, description="keep the loop's own raw spans after they are committed to the lake")
+    langfuse_since: date | None = Field(
+        default=None, description="first day (UTC) that is read of a langfuse:// source; none: the day before the first pull"
+    )
+    langfuse_lag_minutes: int = Field(
+        default=15, ge=1, description="a window of 15 minutes is read from the API when its end lies this far back"
+    )
+    langfuse_repolls_minutes: tuple[int, ...] = Field(
+        default=(60, 1440), max_length=8, description="how long after its end a window is read again for what arrived late, in rising order"
+    )
+    langfuse_pull_s: int = Field(default=300, ge=1, description="a run reads the API about this long; what is left comes with the next run")
+
+    @field_validator("langfuse_repolls_minutes")
+    @classmethod
+    def _rising(cls, minutes: tuple[int, ...]) -> tuple[int, ...]:
+        if list(minutes) != sorted(set(minutes)) or (minutes and minutes[0] < 1):
+            raise ValueError("write minutes above 0 in rising order, as in [60, 1440]")
+        return minutes

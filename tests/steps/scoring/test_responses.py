@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import base64
 import struct
-import time
-from email.utils import formatdate
 
 import pytest
 
 from steps.contract.errors import AccessError, ConfigError
-from steps.scoring.responses import JudgeAnswerError, RetryableError, authorization, bare_json, check_status, retry_after_s, vectors
+from steps.scoring.responses import JudgeAnswerError, RetryableError, authorization, bare_json, check_status, vectors
 
 
 @pytest.mark.parametrize(
@@ -23,14 +21,6 @@ def test_bare_json(text):
 def test_no_json(text):
     with pytest.raises(ValueError, match="JSON"):
         bare_json(text)
-
-
-def test_retry_after():
-    assert retry_after_s("2") == 2.0
-    assert retry_after_s("9999") == 60.0
-    assert retry_after_s("-1") == 0.0
-    assert 25 < retry_after_s(formatdate(time.time() + 30, usegmt=True)) <= 30
-    assert [retry_after_s(value) for value in (None, "", "soon", "nan")] == [None] * 4
 
 
 @pytest.mark.parametrize(
