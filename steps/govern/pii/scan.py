@@ -1,0 +1,176 @@
+"""The scan: which texts can hold personal data or secrets, and where.
+
+Two sets of widened patterns, one for each form of the folded text, are searched in one linear pass and name the rules
+that can match; only those read the text again. No pattern of an untrusted text backtracks. More candidates than a text
+of its length honestly holds stop the scan: the caller refuses the row.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from steps.govern.pii import checks, labelled, phones, texts
+from steps.govern.pii.checks import Check, Hit, Span
+from steps.govern.pii.fold import Folded, fold
+from steps.govern.pii.rules import Form, Rule, rules, tables, widen
+
+if TYPE_CHECKING:
+    import re2
+
+_SET_BYTES = 256 << 20
+_RULE_BYTES = 64 << 20
+MIN_CANDIDATES = 5000
+CHARACTERS_A_CANDIDATE = 50
+_LABELLED: dict[str, Check] = {
+    "phone": phones.phone,
+    "phone_before": labelled.phone_before,
+    "token": labelled.token,
+    "token_before": labelled.token_before,
+    "code": labelled.code,
+    "date": labelled.birth,
+}
+
+
+class Overflow(Exception):
+    """A text holds more candidates than any honest text of its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A finding in a text: the kind of data and the half-open span to replace."""
+
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Matcher:
+    """A rule, ready to run."""
+
+    rule: Rule
+    pattern: Any
+    check: Check
+    digits: Span
+
+
+def _options(form: Form, max_mem: int) -> re2.Options:
+    import re2
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1 if form == "signs" else re2.Options.Encoding.UTF8
+    options.max_mem = max_mem
+    options.log_errors = False
+    return options
+
+
+def _check_of(rule: Rule) -> Check:
+    if rule.label:
+        return _LABELLED[rule.check]
+    if rule.check in ("", "any"):
+        return checks.anything
+    if rule.check.startswith("stdnum:"):
+        return checks.by_stdnum(rule.check.removeprefix("stdnum:"))
+    for module in (checks, phones, texts):
+        if (check := getattr(module, rule.check, None)) is not None:
+            return check  # type: ignore[no-any-return]
+    raise LookupError(f"{rule.kind}: no check is called {rule.check!r}")
+
+
+@functools.cache
+def matchers(form: Form) -> tuple[_Matcher, ...]:
+    """The rules of one form, compiled."""
+    import re2
+
+    labels = tables()["labels"]
+    return tuple(
+        _Matcher(
+            rule,
+            re2.compile(rule.pattern.encode("latin-1" if form == "signs" else "utf-8"), _options(form, _RULE_BYTES)),
+            _check_of(rule),
+            tuple(labels[rule.label]["digits"]) if rule.label else (0, 99),
+        )
+        for rule in rules()
+        if rule.form == form
+    )
+
+
+@functools.cache
+def rule_set(form: Form) -> Callable[[bytes], Sequence[int]]:
+    """The set of one form: gives the numbers of the `matchers` that can match."""
+    import re2
+
+    result = re2.Set.SearchSet(_options(form, _SET_BYTES))
+    for matcher in matchers(form):
+        result.Add(widen(matcher.rule.pattern).encode("latin-1" if form == "signs" else "utf-8"))
+    result.Compile()
+    return lambda text: result.Match(text) or ()
+
+
+def _candidates(text: Folded) -> Iterator[_Matcher]:
+    for form, data in (("signs", text.signs), ("plain", text.words)):
+        compiled = matchers(form)
+        for number in sorted(rule_set(form)(data)):
+            yield compiled[number]
+
+
+def _hits(matcher: _Matcher, text: Folded) -> Iterator[Hit]:
+    """Every match of a rule, in characters of the folded text."""
+    rule = matcher.rule
+    position: Callable[[int], int] = (lambda byte: byte) if rule.form == "signs" else text.position
+    for match in matcher.pattern.finditer(text.signs if rule.form == "signs" else text.words):
+        if rule.label and not rule.check.endswith("_before"):
+            lead, start, end = match.end(1), match.end(2) - 1, match.end(2)
+        else:
+            group = max((number for number in range(1, match.re.groups + 1) if match.start(number) >= 0), default=0) if not rule.label else 1
+            lead, (start, end) = match.start(), match.span(group)
+        yield Hit(text, position(start), position(end), position(lead), matcher.digits)
+
+
+def _accept(matcher: _Matcher, hit: Hit) -> Span | None:
+    """The span that a rule finds at a hit; None when its check or a veto says no."""
+    rule = matcher.rule
+    if rule.label and not rule.check.endswith("_before") and checks.vetoed(hit.text.plain[hit.lead : hit.start]):
+        return None
+    if rule.kind == "national_id" and not rule.label and checks.is_part(hit):
+        return None
+    if rule.veto and (checks.is_part(hit) or checks.vetoed(hit.before())):
+        return None
+    return matcher.check(hit)
+
+
+def scan(text: Folded) -> Iterator[Finding]:
+    """Yield what the rules find in a folded text; spans are those of the original and may overlap.
+
+    Raises:
+        Overflow: too many candidates.
+    """
+    left = max(MIN_CANDIDATES, len(text.signs) // CHARACTERS_A_CANDIDATE)
+    for matcher in _candidates(text):
+        for hit in _hits(matcher, text):
+            left -= 1
+            if left < 0:
+                raise Overflow("too many candidates")
+            span = _accept(matcher, hit)
+            if span is not None:
+                yield Finding(matcher.rule.kind, *text.span(*span))
+
+
+def which(texts: Sequence[str]) -> list[bool]:
+    """Flags of texts, (texts,): whether `find` can find anything in them; one linear pass a text."""
+    return [any(True for _ in _candidates(fold(text))) for text in texts]
+
+
+def find(text: str, first: bool = False) -> list[Finding]:
+    """Personal data and secrets of a text, in its order; with `first` at most one, whichever comes up first.
+
+    Raises:
+        Overflow: too many candidates; refuse the text.
+    """
+    findings = scan(fold(text))
+    if first:
+        return [finding for finding, _ in zip(findings, range(1), strict=False)]
+    return sorted(set(findings), key=lambda item: (item.start, -item.end, item.kind))
