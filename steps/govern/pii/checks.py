@@ -234,7 +234,7 @@ def ipv4(hit: Hit) -> Span | None:
         address = ipaddress.ip_address(re.sub(r"[^0-9.]*\.[^0-9.]*|\[dot\]", ".", hit.value))
     except ValueError:
         return None
-    if address.is_loopback or address.is_unspecified or hit.value == "255.255.255.255":
+    if address.is_loopback or address.is_unspecified or str(address).startswith("255."):
         return None
     version = re.search(r"(?i)(?:\bv|version|ver\.?|release|build|firmware|sdk|driver|버전|バージョン|版本|section|clause|chapter|rev\.?)[^a-z0-9]{0,8}$", hit.before(24))
     return None if version else hit.span

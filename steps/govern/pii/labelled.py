@@ -20,6 +20,7 @@ _BIRTH = re.compile(
 _MONTH_FIRST = re.compile(rf"(?i)(?:{_MONTH}) ?(?:the )?$")
 _TOKEN = re.compile(r"[0-9]+[A-Za-z0-9]*(?:[-./_ ]{1,2}[0-9A-Za-z]+)*")
 _HEAD = re.compile(r"(?:(?<![A-Za-z])(?:[A-Z]{1,3}[-. /]{1,2}|[A-Za-z]{1,18}))$")
+_MAX_RUN = 20  # letters and digits in one piece: more are a hash or an encoded text
 _CODE = re.compile(r"[0-9]+(?:[- ][0-9]+)?(?![0-9A-Za-z%]|[.,:/][0-9])")
 _UNIT = re.compile(
     r" ?(?:digits?|characters?|minutes?|min|hours?|days?|seconds?|years?|times?|percent|%|people|users?|points?|stellen|zeichen|chiffres|caracteres|digitos|cifre"
@@ -59,6 +60,8 @@ def token(hit: Hit) -> Span | None:
     if match is None or DATE.match(match[0]) or re.match(r"[0-9]{1,3}(?:[.,][0-9]{3})+(?:[.,][0-9]{1,2})?(?![0-9-])", hit.after()) and "," in hit.after()[:6]:
         return None
     value = _groups(match[0], hit.digits[1])
+    if max(map(len, re.split(r"[-./_ ]", value))) > _MAX_RUN:
+        return None
     count = len(digits_of(value))
     if not hit.digits[0] <= count <= hit.digits[1] or _UNIT.match(hit.text.signs[hit.start + len(value) : hit.start + len(value) + 16].decode("ascii")):
         return None

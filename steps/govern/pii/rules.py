@@ -17,6 +17,13 @@ from typing import Any, Literal
 from steps.govern.pii.fold import fold_letters
 
 Form = Literal["signs", "plain"]
+Group = Literal["numbers", "keys", "texts", "labels", "words"]
+"""Rules that are searched for together: one set of all of them would have the states of all their products."""
+
+GROUP_DIGITS: dict[Group, int] = {"numbers": 4, "keys": 1, "texts": 0, "labels": 2, "words": 0}
+"""Digits that a text must have for a group to be searched."""
+_NUMBERS = ("national_id", "card", "phone", "iban", "account", "ip")
+_MAX_COUNT = 12
 
 _LEFT = {"both": r"(?:^|[^0-9A-Za-z])", "left": r"(?:^|[^0-9A-Za-z])", "none": ""}
 _RIGHT = {"both": r"(?:\b|_)", "left": "", "none": ""}
@@ -47,6 +54,15 @@ class Rule:
     check: str = ""
     veto: bool = False
     label: str = ""
+
+    @property
+    def group(self) -> Group:
+        """The set that it belongs to."""
+        if self.form == "plain":
+            return "labels" if self.label else "words"
+        if self.check == "key":
+            return "keys"
+        return "numbers" if self.kind in _NUMBERS and self.check != "ipv6" else "texts"
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -81,7 +97,7 @@ def _label_rules(name: str, section: dict[str, Any]) -> Iterator[Rule]:
     label = words_pattern(words)
     camel = "|".join(sorted({_title(word) for word in words if fold_letters(word).isascii() and len(word) > 2 and "*" not in word}))
     label = rf"(?:(?i:{label})|[a-z](?:{camel}))"
-    gap = rf"(?:[0-9]|(?:[^A-Za-z0-9\n]|[A-Z]){_GAP}[0-9])"
+    gap = rf"(?:[0-9]|(?:[A-Z][A-Za-z_]{{0,20}})?[^A-Za-z0-9\n]{_GAP}[0-9])"
     yield Rule(section["kind"], "plain", rf"({label})({gap})", section["value"], label=name)
     if section.get("reverse"):
         tail = words_pattern(words, start="")
@@ -131,11 +147,12 @@ def rules() -> tuple[Rule, ...]:
 
 
 def widen(pattern: str) -> str:
-    """A pattern that matches wherever `pattern` does, without counted repetition: `{0,m}` is `*`, `{n,m}` is `+`, `{n}` stays."""
+    """A pattern that matches wherever `pattern` does, without upper counts: `{0,m}` is `*`, `{n,m}` is `{n,}` or `+`, `{n}` stays."""
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is not None or not match[3]:
             return match[0]
-        return "*" if int(match[2]) == 0 else "+"
+        least = int(match[2])
+        return "*" if least == 0 else "+" if least == 1 or least > _MAX_COUNT else f"{{{least},}}"
 
     return _COUNT.sub(replace, pattern)

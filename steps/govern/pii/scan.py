@@ -1,7 +1,7 @@
 """The scan: which texts can hold personal data or secrets, and where.
 
-Two sets of widened patterns, one for each form of the folded text, are searched in one linear pass and name the rules
-that can match; only those read the text again. No pattern of an untrusted text backtracks. More candidates than a text
+Sets of widened patterns, built from the rules themselves, are searched in one linear pass each and name the rules that
+can match; only those read the text again. No pattern of an untrusted text backtracks. More candidates than a text
 of its length honestly holds stop the scan: the caller refuses the row.
 """
 
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from steps.govern.pii import checks, labelled, phones, texts
 from steps.govern.pii.checks import Check, Hit, Span
 from steps.govern.pii.fold import Folded, fold
-from steps.govern.pii.rules import Form, Rule, rules, tables, widen
+from steps.govern.pii.rules import GROUP_DIGITS, Form, Group, Rule, rules, tables, widen
 
 if TYPE_CHECKING:
     import re2
 
 _SET_BYTES = 256 << 20
 _RULE_BYTES = 64 << 20
-MIN_CANDIDATES = 5000
-CHARACTERS_A_CANDIDATE = 50
+MAX_CANDIDATES = 5000
+_NO_DIGITS = bytes(sign for sign in range(256) if not 0x30 <= sign <= 0x39)
 _LABELLED: dict[str, Check] = {
     "phone": phones.phone,
     "phone_before": labelled.phone_before,
@@ -80,41 +80,44 @@ def _check_of(rule: Rule) -> Check:
     raise LookupError(f"{rule.kind}: no check is called {rule.check!r}")
 
 
-@functools.cache
-def matchers(form: Form) -> tuple[_Matcher, ...]:
-    """The rules of one form, compiled."""
+def _compile(rule: Rule) -> _Matcher:
     import re2
 
-    labels = tables()["labels"]
-    return tuple(
-        _Matcher(
-            rule,
-            re2.compile(rule.pattern.encode("latin-1" if form == "signs" else "utf-8"), _options(form, _RULE_BYTES)),
-            _check_of(rule),
-            tuple(labels[rule.label]["digits"]) if rule.label else (0, 99),
-        )
-        for rule in rules()
-        if rule.form == form
-    )
+    digits = tuple(tables()["labels"][rule.label]["digits"]) if rule.label else (0, 99)
+    return _Matcher(rule, re2.compile(_encode(rule.pattern, rule.form), _options(rule.form, _RULE_BYTES)), _check_of(rule), digits)
+
+
+def _encode(pattern: str, form: Form) -> bytes:
+    return pattern.encode("latin-1" if form == "signs" else "utf-8")
 
 
 @functools.cache
-def rule_set(form: Form) -> Callable[[bytes], Sequence[int]]:
-    """The set of one form: gives the numbers of the `matchers` that can match."""
+def matchers(group: Group) -> tuple[_Matcher, ...]:
+    """The rules of one group, compiled."""
+    return tuple(_compile(rule) for rule in rules() if rule.group == group)
+
+
+@functools.cache
+def rule_set(group: Group) -> Callable[[bytes], Sequence[int]]:
+    """The set of one group: gives the numbers of the `matchers` that can match."""
     import re2
 
+    form = matchers(group)[0].rule.form
     result = re2.Set.SearchSet(_options(form, _SET_BYTES))
-    for matcher in matchers(form):
-        result.Add(widen(matcher.rule.pattern).encode("latin-1" if form == "signs" else "utf-8"))
+    for matcher in matchers(group):
+        result.Add(_encode(widen(matcher.rule.pattern), form))
     result.Compile()
     return lambda text: result.Match(text) or ()
 
 
 def _candidates(text: Folded) -> Iterator[_Matcher]:
-    for form, data in (("signs", text.signs), ("plain", text.words)):
-        compiled = matchers(form)
-        for number in sorted(rule_set(form)(data)):
-            yield compiled[number]
+    """Rules that can match a text."""
+    digits = len(text.signs.translate(None, _NO_DIGITS))
+    for group, least in GROUP_DIGITS.items():
+        if digits >= least:
+            compiled = matchers(group)
+            for number in sorted(rule_set(group)(text.signs if compiled[0].rule.form == "signs" else text.words)):
+                yield compiled[number]
 
 
 def _hits(matcher: _Matcher, text: Folded) -> Iterator[Hit]:
@@ -148,7 +151,7 @@ def scan(text: Folded) -> Iterator[Finding]:
     Raises:
         Overflow: too many candidates.
     """
-    left = max(MIN_CANDIDATES, len(text.signs) // CHARACTERS_A_CANDIDATE)
+    left = MAX_CANDIDATES
     for matcher in _candidates(text):
         for hit in _hits(matcher, text):
             left -= 1

@@ -71,7 +71,7 @@ def key(hit: Hit) -> Span | None:
 def bearer(hit: Hit) -> Span | None:
     """The value of an authorization header or a signature: random enough, no word."""
     value = hit.value[:200]
-    if is_placeholder(value) or entropy(value) < _BEARER_ENTROPY or not re.search("[0-9]|[a-z][A-Z]|=$", value):
+    if is_placeholder(value) or entropy(value) < _BEARER_ENTROPY or (len(value) < 20 and not re.search("[0-9]|[a-z][A-Z]|=$", value)):
         return None
     return _trim(hit)
 
