@@ -15,7 +15,7 @@ from steps.chat.trace import Trace
 from steps.contract.config import GovernConfig
 from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
 from steps.govern.identity import keyed_hash, safe_id
-from steps.govern.pii import flag_suspicious
+from steps.govern.pii.scan import which
 from steps.govern.rows import ledger_row, limit_models, trace_row
 from steps.store.lake_rows import row_filter
 from steps.store.units import UNIT_STAGE, Unit
@@ -96,13 +96,6 @@ def _text_of(trace: Trace) -> str:
     return "\n".join((trace.question, trace.answer, *trace.contexts, *(message["content"] for message in trace.messages)))
 
 
-def _flag_suspicious(traces: list[Trace]) -> list[bool]:
-    """Flags of traces whose text could hold personal data, by one RE2 pass over a column."""
-    import pyarrow as pa
-
-    return flag_suspicious(pa.array([_text_of(trace) for trace in traces], pa.large_string()))
-
-
 def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, stored_ids: set[str], erased: set[str], outcome: Outcome) -> None:
     """Send traces through the gates and collect the rows.
 
@@ -131,7 +124,7 @@ def decide(traces: Iterable[Trace], config: GovernConfig, key: bytes, stored_ids
             stop(trace, refusal)
         else:
             passed.append(trace)
-    for trace, is_suspicious in zip(passed, _flag_suspicious(passed), strict=True):
+    for trace, is_suspicious in zip(passed, which([_text_of(trace) for trace in passed]), strict=True):
         decisions = pii_gate(trace, config) if is_suspicious else []
         if decisions and decisions[0].action == "stopped":
             stop(trace, decisions[0])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from steps.chat.claims import CLASS_ORDER
 from steps.chat.trace import Trace
 from steps.contract.config import GovernConfig
-from steps.govern.pii import mask_texts
+from steps.govern.pii.mask import mask_trace
 
 GATES = ("consent", "region", "confidentiality", "pii")
 
@@ -59,20 +59,24 @@ def confidentiality_gate(trace: Trace, config: GovernConfig) -> Decision | None:
 def pii_gate(trace: Trace, config: GovernConfig) -> list[Decision]:
     """Mask personal data in every text of the trace, or stop the trace, as configured.
 
-    A trace in which a second search still finds something is stopped: a mask that leaks is worse than no row.
+    A trace in which a second search still finds something is stopped: a mask that leaks is worse than no row. So is
+    one whose search overflows or breaks.
     """
     texts = [trace.question, trace.answer, *trace.contexts, *(message["content"] for message in trace.messages)]
-    masked, kinds, is_clean = mask_texts(texts)
-    if not kinds:
+    result = mask_trace(texts)
+    if result.refusal and config.pii_action == "mask" or result.refusal in ("overflow", "error"):
+        return [Decision("pii", f"pii-{result.refusal}", "stopped")]
+    if not result.kinds:
         return []
-    if config.pii_action == "drop" or not is_clean:
-        rule = f"pii-{kinds[0]}" if is_clean or config.pii_action == "drop" else "pii-mask-incomplete"
-        return [Decision("pii", rule, "stopped")]
+    grave = [kind for kind in result.kinds if config.pii_action == "drop" or kind in config.pii_always_drop]
+    if grave:
+        return [Decision("pii", f"pii-{grave[0]}", "stopped")]
+    masked = result.texts
     trace.question, trace.answer = masked[:2]
     contexts = len(trace.contexts)
     trace.contexts = masked[2 : 2 + contexts]
     trace.messages = [{**message, "content": text} for message, text in zip(trace.messages, masked[2 + contexts :], strict=True)]
-    return [Decision("pii", f"pii-{kind}", "masked") for kind in kinds]
+    return [Decision("pii", f"pii-{kind}", "masked") for kind in result.kinds]
 
 
 def claims_gates(trace: Trace, config: GovernConfig) -> Decision | None:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from steps.contract.config import GovernConfig
 from steps.contract.errors import AccessError, ConfigError
-from steps.govern.pii import find_personal_data
+from steps.govern.pii.scan import Overflow, find
 
 _KEY_BYTES = 32
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
-_OPAQUE = re.compile(r"[0-9a-fA-F]{16,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_OPAQUE = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def load_key(config: GovernConfig, workdir: Path) -> bytes:
@@ -69,9 +69,14 @@ def keyed_hash(key: bytes, value: str) -> str:
 @functools.lru_cache(maxsize=65536)
 def safe_value(value: str) -> str:
     """A short technical value as it is, "" when it could be free text or personal data."""
-    return value if _SAFE.fullmatch(value) and (_OPAQUE.fullmatch(value) or next(find_personal_data(value), None) is None) else ""
+    if not _SAFE.fullmatch(value):
+        return ""
+    try:
+        return value if _OPAQUE.fullmatch(value) or not find(value, first=True) else ""
+    except Overflow:
+        return ""
 
 
 def safe_id(key: bytes, value: str) -> str:
-    """An id as it is when it is a plain token without personal data, else its keyed hash."""
-    return value if not value or safe_value(value) else keyed_hash(key, value)
+    """An id as it is when it is 32 hex digits or a UUID, else its keyed hash: any other may be made of a person's data."""
+    return value if not value or _OPAQUE.fullmatch(value) else keyed_hash(key, value)

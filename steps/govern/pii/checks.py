@@ -80,6 +80,13 @@ def vetoed(before: str) -> bool:
     return bool(_veto().search(before[-40:]))
 
 
+def is_mask(hit: Hit) -> bool:
+    """Whether a match lies in a mask such as `<PHONE_12>`."""
+    signs, start = hit.text.signs, hit.start
+    around = signs[max(0, start - 24) : hit.end + 5].decode("ascii")
+    return bool(re.search(r"<[A-Z_]{2,20}_[0-9]{0,3}$", around[: min(start, 24)])) and bool(re.match(r"[0-9]{0,4}>", around[min(start, 24) :]))
+
+
 def is_part(hit: Hit) -> bool:
     """Whether a number goes on beside the match, as a UUID, a decimal or a dotted id does."""
     signs, start, end = hit.text.signs, hit.start, hit.end

@@ -95,7 +95,7 @@ _AFTER_LABEL = re.compile(r"\(?\d(?:[-. ()/~]{0,3}\d){2,16}")
 def phone(hit: Hit) -> Span | None:
     """Seven to fifteen digits beside a word for telephones; a date is none."""
     match = _AFTER_LABEL.match(hit.after())
-    if match is None or DATE.match(match[0]):
+    if match is None or DATE.match(match[0]) or (hit.start > hit.lead and hit.text.plain[hit.start - 1].isalnum()):
         return None
     value = match[0]
     start = hit.start

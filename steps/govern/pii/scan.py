@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from steps.govern.pii import checks, labelled, phones, texts
+from steps.govern.pii import checks, labelled, phones, texts, wrapped
 from steps.govern.pii.checks import Check, Hit, Span
 from steps.govern.pii.fold import Folded, fold
 from steps.govern.pii.rules import GROUP_DIGITS, Form, Group, Rule, rules, tables, widen
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SET_BYTES = 256 << 20
 _RULE_BYTES = 64 << 20
 MAX_CANDIDATES = 5000
+MAX_DEPTH = 2
+"""Layers of base64 and the like that are unwrapped; what is wrapped deeper counts as found."""
 _NO_DIGITS = bytes(sign for sign in range(256) if not 0x30 <= sign <= 0x39)
 _LABELLED: dict[str, Check] = {
     "phone": phones.phone,
@@ -136,6 +138,8 @@ def _hits(matcher: _Matcher, text: Folded) -> Iterator[Hit]:
 def _accept(matcher: _Matcher, hit: Hit) -> Span | None:
     """The span that a rule finds at a hit; None when its check or a veto says no."""
     rule = matcher.rule
+    if hit.text.signs[hit.end : hit.end + 5].find(b">") >= 0 and checks.is_mask(hit):
+        return None
     if rule.label and not rule.check.endswith("_before") and checks.vetoed(hit.text.plain[hit.lead : hit.start]):
         return None
     if rule.kind == "national_id" and not rule.label and checks.is_part(hit):
@@ -145,12 +149,8 @@ def _accept(matcher: _Matcher, hit: Hit) -> Span | None:
     return matcher.check(hit)
 
 
-def scan(text: Folded) -> Iterator[Finding]:
-    """Yield what the rules find in a folded text; spans are those of the original and may overlap.
-
-    Raises:
-        Overflow: too many candidates.
-    """
+def _scan(text: Folded, depth: int) -> Iterator[Finding]:
+    """Yield what the rules find in a folded text, and what is wrapped in it; spans may overlap."""
     left = MAX_CANDIDATES
     for matcher in _candidates(text):
         for hit in _hits(matcher, text):
@@ -160,11 +160,21 @@ def scan(text: Folded) -> Iterator[Finding]:
             span = _accept(matcher, hit)
             if span is not None:
                 yield Finding(matcher.rule.kind, *text.span(*span))
+    for start, end, inner in wrapped.layers(text.signs):
+        left -= 1
+        if left < 0:
+            raise Overflow("too much wrapped text")
+        if depth == MAX_DEPTH or any(True for _ in _scan(fold(inner), depth + 1)):
+            yield Finding("encoded", *text.span(start, end))
+
+
+def _can_hold(text: Folded) -> bool:
+    return any(True for _ in _candidates(text)) or any(True for _ in wrapped.layers(text.signs))
 
 
 def which(texts: Sequence[str]) -> list[bool]:
     """Flags of texts, (texts,): whether `find` can find anything in them; one linear pass a text."""
-    return [any(True for _ in _candidates(fold(text))) for text in texts]
+    return [_can_hold(fold(text)) for text in texts]
 
 
 def find(text: str, first: bool = False) -> list[Finding]:
@@ -173,7 +183,7 @@ def find(text: str, first: bool = False) -> list[Finding]:
     Raises:
         Overflow: too many candidates; refuse the text.
     """
-    findings = scan(fold(text))
+    findings = _scan(fold(text), 0)
     if first:
         return [finding for finding, _ in zip(findings, range(1), strict=False)]
     return sorted(set(findings), key=lambda item: (item.start, -item.end, item.kind))

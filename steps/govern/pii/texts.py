@@ -31,7 +31,7 @@ def is_placeholder(value: str) -> bool:
     whole, prefixes = _placeholders()
     plain = value[:64].lower()
     word = re.match(r"[a-z/]+", plain)
-    return plain.startswith(prefixes) or plain.strip("_-. ") in whole or bool(word and word[0] in whole and not re.search(r"[0-9!@#$%^&*]", plain)) or len(set(plain)) < 3
+    return plain.startswith(prefixes) or plain.strip("_-. ") in whole or bool(word and word[0] in whole and not re.search(r"[0-9!@#$%^&*]", plain)) or (len(plain) > 3 and len(set(plain)) < 3)
 
 
 def _trim(hit: Hit) -> Span | None:
