@@ -84,8 +84,9 @@ def phone_plus(rng: random.Random) -> str:
 
     region = rng.choice(("US", "GB", "DE", "FR", "ES", "IT", "KR", "JP", "CN", "IN", "BR", "MX", "AU", "CA", "NL", "PL", "SE", "TR", "UA", "ZA", "AR", "AE", "SG", "VN"))
     sample = phonenumbers.example_number_for_type(region, rng.choice((phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)))
-    tail = _digits(rng, 3)
-    text = phonenumbers.format_number(sample, rng.choice((phonenumbers.PhoneNumberFormat.INTERNATIONAL, phonenumbers.PhoneNumberFormat.E164)))[:-3] + tail
+    tail = _digits(rng, 2)
+    text = phonenumbers.format_number(sample, rng.choice((phonenumbers.PhoneNumberFormat.INTERNATIONAL, phonenumbers.PhoneNumberFormat.E164)))
+    text = text[:-2] + tail if text[-2:].isdigit() else text
     return rng.choice((text, text.replace(" ", "-"), text.replace(" ", "."), text.replace("+", "00", 1) if rng.random() < 0.5 else text))
 
 
@@ -106,8 +107,11 @@ def card(rng: random.Random) -> str:
 
 def iban(rng: random.Random) -> str:
     """An international account number."""
-    shape = rng.choice(("DE##################", "FR####################X##", "GB##LLLL##############", "NL##LLLL##########", "ES######################", "IT##L######################", "PL##########################", "CH###################", "BE##############", "AT##################", "SE######################", "NO#############", "PT#######################", "IE##LLLL##############", "FI################", "TR########################", "SA######################"))
-    body = "".join(rng.choice(string.digits) if sign in "#X" else rng.choice(string.ascii_uppercase) if sign == "L" else sign for sign in shape)
+    country, bank, size = rng.choice(
+        (("DE", "", 22), ("FR", "", 27), ("GB", "NWBK", 22), ("NL", "ABNA", 18), ("ES", "", 24), ("IT", "X", 27), ("PL", "", 28), ("CH", "", 21), ("BE", "", 16))
+        + (("AT", "", 20), ("SE", "", 24), ("NO", "", 15), ("PT", "", 25), ("IE", "AIBK", 22), ("FI", "", 18), ("TR", "", 26), ("SA", "", 24), ("DK", "", 18))
+    )
+    body = f"{country}00{bank}{_digits(rng, size - 4 - len(bank))}"
     rest = body[4:] + body[:2]
     check = 98 - int("".join(str(int(sign, 36)) for sign in rest) + "00") % 97
     value = f"{body[:2]}{check:02d}{body[4:]}"
@@ -117,7 +121,7 @@ def iban(rng: random.Random) -> str:
 _BARE: dict[str, Maker] = {
     "kr": lambda rng: _dated(rng, "{y}{m}{d}-", 0) + rng.choice("1256") + _digits(rng, 6),
     "us": lambda rng: f"{rng.randint(100, 665)}-{rng.randint(10, 99)}-{rng.randint(1000, 9999)}",
-    "cn": lambda rng: _valid(rng, "cn.ric", lambda rng: f"11010{rng.randint(1, 9)}19{_dated(rng, '{y}{m}{d}', 3)}{rng.choice('0123456789X')}"),
+    "cn": lambda rng: _valid(rng, "cn.ric", lambda rng: f"11010{rng.randint(1, 9)}19{_dated(rng, '{y}{m}{d}{r}', 3)}{rng.choice('0123456789X')}"),
     "in": lambda rng: _spaced(_valid(rng, "in_.aadhaar", lambda rng: rng.choice("23456789") + _digits(rng, 11)), (4, 4, 4), " "),
     "br": lambda rng: (lambda v: f"{v[:3]}.{v[3:6]}.{v[6:9]}-{v[9:]}")(_valid(rng, "br.cpf", lambda rng: _digits(rng, 11))),
     "it": lambda rng: _valid(rng, "it.codicefiscale", lambda rng: f"RSSMR{rng.choice('AO')}{rng.randint(50, 99)}{rng.choice('ABCDEHLMPRST')}{rng.randint(1, 28):02d}H501{rng.choice(string.ascii_uppercase)}"),
@@ -144,7 +148,7 @@ _BARE: dict[str, Maker] = {
 _LABELLED_IDS: tuple[tuple[str, Maker], ...] = (
     ("SSN", lambda rng: _digits(rng, 9)),
     ("Steuer-ID", lambda rng: _valid(rng, "de.idnr", lambda rng: rng.choice("123456789") + _digits(rng, 10))),
-    ("My Number", lambda rng: _digits(rng, 12)) if False else ("マイナンバー", lambda rng: _digits(rng, 12)),
+    ("マイナンバー", lambda rng: _digits(rng, 12)),
     ("BSN", lambda rng: _valid(rng, "nl.bsn", lambda rng: _digits(rng, 9))),
     ("NHS number", lambda rng: _spaced(_digits(rng, 10), (3, 3, 4), " ")),
     ("TFN", lambda rng: _spaced(_digits(rng, 9), (3, 3, 3), " ")),
@@ -249,17 +253,17 @@ def _structured(rng: random.Random) -> Iterator[Planted]:
         "phone, national": phone_national,
         "card": card,
         "iban": iban,
-        "ip": lambda rng: rng.choice((".".join(str(rng.randint(1, 223)) for _ in range(4)), "2001:db8:" + ":".join(_signs(rng, _HEX[1:], 4) for _ in range(6)), "fe80::" + ":".join(_signs(rng, _HEX[1:], 4) for _ in range(3)))),
+        "ip": lambda rng: rng.choice((f"{rng.randint(128, 223)}." + ".".join(str(rng.randint(1, 254)) for _ in range(3)), "2001:db8:" + ":".join(_signs(rng, _HEX[1:], 4) for _ in range(6)), "fe80::" + ":".join(_signs(rng, _HEX[1:], 4) for _ in range(3)))),
         "mac": lambda rng: rng.choice(":-").join(f"{rng.randint(0, 255):02x}" for _ in range(6)),
         "key": lambda rng: rng.choice(_KEYS)(rng),
-        "credentials": lambda rng: f"{rng.choice(('https', 'postgres', 'redis', 'amqp'))}://{rng.choice(_GIVEN)}:{_signs(rng, _ALNUM, 10)}@db.example.com/x",
+        "credentials": lambda rng: f"{rng.choice(_GIVEN)}:{_signs(rng, _ALNUM, 10)}",
         "wrapped": lambda rng: rng.choice((lambda v: base64.b64encode(v.encode()).decode(), lambda v: v.encode().hex(), lambda v: "".join(f"%{byte:02X}" for byte in v.encode())))(f"contact {email(rng)} today"),
     }
     for family, make in families.items():
         value = make(rng)
         carrier = rng.choice(_CARRIERS)
-        if family == "wrapped" and carrier.startswith("{}") is False and carrier.endswith("{}입니다."):
-            carrier = "{}"
+        if family == "credentials":
+            carrier = carrier.replace("{}", rng.choice(("https", "postgres", "redis", "amqp")) + "://{}@db.example.com/x")
         yield Planted(family, carrier.replace("{}", value), value)
     country = rng.choice(sorted(_BARE))
     value = _BARE[country](rng)

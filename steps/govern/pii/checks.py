@@ -21,7 +21,7 @@ from steps.govern.pii.rules import tables, words_pattern
 Span = tuple[int, int]
 BEFORE, AFTER = 56, 48
 DATE = re.compile(r"(?:19|20)\d\d([-./])\d\d?\1\d\d?(?!\d)|\d\d?([-./])\d\d?\2(?:19|20)\d\d(?!\d)")
-_GROUPS = re.compile(r"[0-9A-Za-z]+")
+_MAX_CARD_GROUP = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,13 @@ def card(hit: Hit) -> Span | None:
     luhn = _stdnum("luhn")
     groups = [(match.start(), match.end()) for match in re.finditer("[0-9]+", hit.value)]
     for first, (start, _) in enumerate(groups):
+        if start and hit.value[start - 1] in "._/":
+            continue
         for _, end in reversed(groups[first : first + 20]):
             digits = digits_of(hit.value[start:end])
+            sizes = {right - left for left, right in groups[first:] if right <= end}
+            if len(sizes) > 1 and max(sizes) > _MAX_CARD_GROUP or sizes == {1, 2}:
+                continue
             if 13 <= len(digits) <= 19 and _is_network(digits) and luhn(digits):
                 return hit.start + start, hit.start + end
     return None
@@ -241,7 +246,8 @@ def ipv4(hit: Hit) -> Span | None:
         address = ipaddress.ip_address(re.sub(r"[^0-9.]*\.[^0-9.]*|\[dot\]", ".", hit.value))
     except ValueError:
         return None
-    if address.is_loopback or address.is_unspecified or str(address).startswith("255."):
+    is_network = str(address).endswith(".0") and signs[hit.end : hit.end + 1] == b"/"
+    if address.is_loopback or address.is_unspecified or is_network or str(address).startswith("255."):
         return None
     version = re.search(r"(?i)(?:\bv|version|ver\.?|release|build|firmware|sdk|driver|버전|バージョン|版本|section|clause|chapter|rev\.?)[^a-z0-9]{0,8}$", hit.before(24))
     return None if version else hit.span

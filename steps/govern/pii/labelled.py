@@ -57,6 +57,8 @@ def _head(hit: Hit) -> int:
 def token(hit: Hit) -> Span | None:
     """An id: digits, with letters among or before them, in groups."""
     match = _TOKEN.match(hit.after())
+    if hit.start == hit.lead and re.search(r"(?:^|[^A-Za-z])[A-Za-z]{1,3}$", hit.before(5)):
+        return None
     if match is None or DATE.match(match[0]) or re.match(r"[0-9]{1,3}(?:[.,][0-9]{3})+(?:[.,][0-9]{1,2})?(?![0-9-])", hit.after()) and "," in hit.after()[:6]:
         return None
     value = _groups(match[0], hit.digits[1])
@@ -68,6 +70,20 @@ def token(hit: Hit) -> Span | None:
     if count > 4 and len(set(digits_of(value))) < 2 and hit.digits[0] > 4:
         return None
     return _head(hit), hit.start + len(value)
+
+
+def number(hit: Hit) -> Span | None:
+    """A token of digits alone."""
+    span = token(hit)
+    if span is None or re.search("[A-Za-z]", hit.text.signs[span[0] : span[1]].decode("ascii")):
+        return None
+    return span
+
+
+def number_before(hit: Hit) -> Span | None:
+    """A number in front of its label."""
+    span = token_before(hit)
+    return None if span is None or re.search("[A-Za-z]", hit.text.signs[span[0] : span[1]].decode("ascii")) else span
 
 
 def token_before(hit: Hit) -> Span | None:
@@ -109,3 +125,10 @@ def birth(hit: Hit) -> Span | None:
     if month is None and re.fullmatch(r"\d{1,2},? (?:19|20)\d\d", match[0]):
         return None
     return hit.start - len(month[0]) if month else hit.start, hit.start + len(match[0])
+
+
+def birth_before(hit: Hit) -> Span | None:
+    """A date in front of its label."""
+    line = hit.text.signs[max(0, hit.end - 12) : hit.end].decode("ascii").rpartition("\n")[2]
+    match = re.search(r"(?<![0-9])(?:[0-9]{4}[-./][0-9]{1,2}[-./][0-9]{1,2}|[0-9]{1,2}[-./][0-9]{1,2}[-./][0-9]{2,4}|[0-9]{6}|[0-9]{8})$", line)
+    return (hit.end - len(match[0]), hit.end) if match is not None else None

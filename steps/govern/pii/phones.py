@@ -14,13 +14,14 @@ _GROUPED_REGIONS = ("CN", "IN", "BR", "ES", "US", "PL", "MX", "DK", "NO")
 
 @functools.lru_cache(maxsize=16384)
 def _is_possible(number: str) -> bool:
-    """Whether a number with its country code has a length that the country uses."""
+    """Whether a number has the code of a country and a length that telephone numbers have."""
     import phonenumbers
 
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number, None))
+        phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:
         return False
+    return 8 <= len(number) - 1 <= 15
 
 
 @functools.lru_cache(maxsize=16384)
@@ -89,13 +90,19 @@ def phone_grouped(hit: Hit) -> Span | None:
     return hit.span if _is_valid(digits_of(hit.value), _GROUPED_REGIONS) else None
 
 
+def _is_glued(hit: Hit) -> bool:
+    """Whether a letter stands right before the number, other than that of a coded plus."""
+    before = hit.text.plain[max(hit.lead, hit.start - 3) : hit.start]
+    return before[-1:].isalnum() and before.upper() != "%2B"
+
+
 _AFTER_LABEL = re.compile(r"\(?\d(?:[-. ()/~]{0,3}\d){2,16}")
 
 
 def phone(hit: Hit) -> Span | None:
     """Seven to fifteen digits beside a word for telephones; a date is none."""
-    match = _AFTER_LABEL.match(hit.after())
-    if match is None or DATE.match(match[0]) or (hit.start > hit.lead and hit.text.plain[hit.start - 1].isalnum()):
+    match = _AFTER_LABEL.match(hit.after().removeprefix("2B")) if hit.before(1) == "%" else _AFTER_LABEL.match(hit.after())
+    if match is None or DATE.match(match[0]) or _is_glued(hit):
         return None
     value = match[0]
     start = hit.start

@@ -20,7 +20,7 @@ Form = Literal["signs", "plain"]
 Group = Literal["numbers", "keys", "texts", "labels", "words"]
 """Rules that are searched for together: one set of all of them would have the states of all their products."""
 
-GROUP_DIGITS: dict[Group, int] = {"numbers": 4, "keys": 1, "texts": 0, "labels": 2, "words": 0}
+GROUP_DIGITS: dict[Group, int] = {"numbers": 4, "keys": 0, "texts": 0, "labels": 2, "words": 0}
 """Digits that a text must have for a group to be searched."""
 _NUMBERS = ("national_id", "card", "phone", "iban", "account", "ip")
 _MAX_COUNT = 12
@@ -94,8 +94,8 @@ def _title(word: str) -> str:
 def _label_rules(name: str, section: dict[str, Any]) -> Iterator[Rule]:
     """A number, date or code after a word that says what it is, and before it."""
     words = section["words"]
-    label = words_pattern(words)
-    camel = "|".join(sorted({_title(word) for word in words if fold_letters(word).isascii() and len(word) > 2 and "*" not in word}))
+    label = words_pattern(words, start="(?:^|[^A-Za-z0-9])")
+    camel = "|".join(sorted({_title(word) for word in words if (title := _title(word)).isascii() and title.isalpha() and len(title) > 2}))
     label = rf"(?:(?i:{label})|[a-z](?:{camel}))"
     gap = rf"(?:[0-9]|(?:[A-Z][A-Za-z_]{{0,20}})?[^A-Za-z0-9\n]{_GAP}[0-9])"
     yield Rule(section["kind"], "plain", rf"({label})({gap})", section["value"], label=name)

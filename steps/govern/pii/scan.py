@@ -31,8 +31,11 @@ _LABELLED: dict[str, Check] = {
     "phone_before": labelled.phone_before,
     "token": labelled.token,
     "token_before": labelled.token_before,
+    "number": labelled.number,
+    "number_before": labelled.number_before,
     "code": labelled.code,
     "date": labelled.birth,
+    "date_before": labelled.birth_before,
 }
 
 

@@ -31,7 +31,7 @@ def is_placeholder(value: str) -> bool:
     whole, prefixes = _placeholders()
     plain = value[:64].lower()
     word = re.match(r"[a-z/]+", plain)
-    return plain.startswith(prefixes) or plain.strip("_-. ") in whole or bool(word and word[0] in whole and not re.search(r"[0-9!@#$%^&*]", plain)) or (len(plain) > 3 and len(set(plain)) < 3)
+    return plain.startswith(prefixes) or plain.strip("_-. ") in whole or bool(word and word[0] in whole and not re.search(r"[0-9!@#$%^&*]", plain)) or (len(plain) > 3 and len(set(plain)) < 2)
 
 
 def _trim(hit: Hit) -> Span | None:
@@ -45,7 +45,7 @@ def email(hit: Hit) -> Span | None:
     """An address; letters of another script that touch it are no part, unless all before the sign are."""
     local, _, _ = re.split("(@|%40|&)", hit.value[:72], maxsplit=1)
     ascii_part = re.search(r"[^\x02'%]*$", local)
-    if not local.strip("._%+-'"):
+    if not local.strip("._%+-'") or (local == "git" and hit.text.signs[hit.end : hit.end + 1] == b":"):
         return None
     if ascii_part is not None and re.search("[0-9A-Za-z]", ascii_part[0]) and "\x02" in local:
         stripped = ascii_part[0].lstrip("._%+-")
