@@ -72,7 +72,7 @@ def digits_of(text: str) -> str:
 @functools.cache
 def _veto() -> re.Pattern[str]:
     words = words_pattern(tables()["labels"]["veto"], start=r"(?:^|[^A-Za-z])")
-    return re.compile(rf"(?i:{words})(?:[^A-Za-z0-9][^0-9]{{0,14}})?$")
+    return re.compile(rf"(?i:{words})(?:-1[03])?(?:[^A-Za-z0-9][^0-9]{{0,14}})?$")
 
 
 def vetoed(before: str) -> bool:

@@ -11,7 +11,7 @@ from steps.govern.pii.checks import Hit, Span
 from steps.govern.pii.rules import tables
 
 _KEY_ENTROPY, _BEARER_ENTROPY = 3.0, 3.3  # bits a character
-_LAST_DOT = re.compile(r"[.!?,;:)\]}'\"`]+$")
+_LAST_DOT = re.compile(r"[.,;:)\]}'\"`]+$")
 
 
 def entropy(value: str) -> float:
