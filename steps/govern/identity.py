@@ -18,6 +18,8 @@ from steps.govern.pii.scan import Overflow, find
 _KEY_BYTES = 32
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
 _OPAQUE = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MAX_COUNT_DIGITS = 5
+_ID_WORDS = frozenset("session sess trace thread run chat conversation conv request req message msg span turn test batch job task step".split())
 
 
 def load_key(config: GovernConfig, workdir: Path) -> bytes:
@@ -78,5 +80,15 @@ def safe_value(value: str) -> str:
 
 
 def safe_id(key: bytes, value: str) -> str:
-    """An id as it is when it is 32 hex digits or a UUID, else its keyed hash: any other may be made of a person's data."""
-    return value if not value or _OPAQUE.fullmatch(value) else keyed_hash(key, value)
+    """An id as it is when it is 32 hex digits, a UUID or plainly counted (`session-12`), else its keyed hash.
+
+    Any other may be made of a person's name, number or day of birth, which no search tells from a random word.
+    """
+    return value if not value or _OPAQUE.fullmatch(value) or _is_counted(value) else keyed_hash(key, value)
+
+
+def _is_counted(value: str) -> bool:
+    """Whether an id consists of short numbers and of words that name things of ours."""
+    words = re.findall("[A-Za-z]+", value)
+    digits = sum(map(str.isdigit, value))
+    return digits <= _MAX_COUNT_DIGITS and safe_value(value) != "" and all(len(word) <= 2 or word.lower() in _ID_WORDS for word in words)
