@@ -95,10 +95,12 @@ def _growth(seed: int) -> Iterator[Row]:
 def _presidio(texts: list[str], ours: float) -> Iterator[Row]:
     """CPU a text of Presidio's predefined recognizers; nothing without the extra `ner`."""
     try:
+        import tldextract
         from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
         from presidio_analyzer.nlp_engine import NoOpNlpEngine
     except ImportError:
         return
+    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())  # it would fetch its list of domains
     registry = RecognizerRegistry(supported_languages=["en"])
     registry.load_predefined_recognizers(languages=["en"])
     registry.remove_recognizer("SpacyRecognizer")

@@ -12,18 +12,38 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from steps.govern.pii.fold import fold_letters
 
 Form = Literal["signs", "plain"]
-Group = Literal["numbers", "keys", "texts", "labels", "words"]
-"""Rules that are searched for together: one set of all of them would have the states of all their products."""
+Group = Literal["chains", "ids", "keys", "texts", "labels", "words"]
 
-GROUP_DIGITS: dict[Group, int] = {"numbers": 4, "keys": 0, "texts": 0, "labels": 2, "words": 0}
-"""Digits that a text must have for a group to be searched."""
-_NUMBERS = ("national_id", "card", "phone", "iban", "account", "ip")
-_MAX_COUNT = 12
+
+class Bounds(NamedTuple):
+    """How the rules of one group are searched for in the first pass.
+
+    Attributes:
+        digits: digits that a text must have for any of them.
+        max_count: highest count that a widened pattern keeps.
+        set_rules: most rules in one set; the states of a set grow with the product of its rules.
+    """
+
+    digits: int
+    max_count: int
+    set_rules: int
+
+
+GROUPS: dict[Group, Bounds] = {
+    "chains": Bounds(7, 5, 100),
+    "ids": Bounds(4, 12, 25),
+    "keys": Bounds(0, 12, 100),
+    "texts": Bounds(0, 12, 100),
+    "labels": Bounds(1, 12, 100),
+    "words": Bounds(0, 12, 100),
+}
+_CHAINS = ("phone", "card", "iban")
+_IDS = ("national_id", "account", "ip")
 
 _LEFT = {"both": r"(?:^|[^0-9A-Za-z])", "left": r"(?:^|[^0-9A-Za-z])", "none": ""}
 _RIGHT = {"both": r"(?:\b|_)", "left": "", "none": ""}
@@ -62,7 +82,9 @@ class Rule:
             return "labels" if self.label else "words"
         if self.check == "key":
             return "keys"
-        return "numbers" if self.kind in _NUMBERS and self.check != "ipv6" else "texts"
+        if self.kind in _CHAINS:
+            return "chains"
+        return "ids" if self.kind in _IDS and self.check != "ipv6" else "texts"
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -146,13 +168,13 @@ def rules() -> tuple[Rule, ...]:
     return (*result, *_secret_rules(), *_name_rules())
 
 
-def widen(pattern: str) -> str:
+def widen(pattern: str, max_count: int) -> str:
     """A pattern that matches wherever `pattern` does, without upper counts: `{0,m}` is `*`, `{n,m}` is `{n,}` or `+`, `{n}` stays."""
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is not None or not match[3]:
             return match[0]
         least = int(match[2])
-        return "*" if least == 0 else "+" if least == 1 or least > _MAX_COUNT else f"{{{least},}}"
+        return "*" if least == 0 else "+" if least == 1 or least > max_count else f"{{{least},}}"
 
     return _COUNT.sub(replace, pattern)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from steps.govern.pii import checks, labelled, phones, texts, wrapped
 from steps.govern.pii.checks import Check, Hit, Span
 from steps.govern.pii.fold import Folded, fold
-from steps.govern.pii.rules import GROUP_DIGITS, Form, Group, Rule, rules, tables, widen
+from steps.govern.pii.rules import GROUPS, Form, Group, Rule, rules, tables, widen
 
 if TYPE_CHECKING:
     import re2
@@ -102,27 +102,35 @@ def matchers(group: Group) -> tuple[_Matcher, ...]:
     return tuple(_compile(rule) for rule in rules() if rule.group == group)
 
 
-@functools.cache
-def rule_set(group: Group) -> Callable[[bytes], Sequence[int]]:
-    """The set of one group: gives the numbers of the `matchers` that can match."""
+def _build_set(rules_of_set: Sequence[_Matcher], max_count: int) -> Callable[[bytes], Sequence[int]]:
     import re2
 
-    form = matchers(group)[0].rule.form
+    form = rules_of_set[0].rule.form
     result = re2.Set.SearchSet(_options(form, _SET_BYTES))
-    for matcher in matchers(group):
-        result.Add(_encode(widen(matcher.rule.pattern), form))
+    for matcher in rules_of_set:
+        result.Add(_encode(widen(matcher.rule.pattern, max_count), form))
     result.Compile()
     return lambda text: result.Match(text) or ()
+
+
+@functools.cache
+def rule_sets(group: Group) -> tuple[tuple[int, Callable[[bytes], Sequence[int]]], ...]:
+    """The sets of one group: where each begins among its `matchers`, and what gives the numbers within it that can match."""
+    compiled, bounds = matchers(group), GROUPS[group]
+    starts = range(0, len(compiled), bounds.set_rules)
+    return tuple((start, _build_set(compiled[start : start + bounds.set_rules], bounds.max_count)) for start in starts)
 
 
 def _candidates(text: Folded) -> Iterator[_Matcher]:
     """Rules that can match a text."""
     digits = len(text.signs.translate(None, _NO_DIGITS))
-    for group, least in GROUP_DIGITS.items():
-        if digits >= least:
+    for group, bounds in GROUPS.items():
+        if digits >= bounds.digits:
             compiled = matchers(group)
-            for number in sorted(rule_set(group)(text.signs if compiled[0].rule.form == "signs" else text.words)):
-                yield compiled[number]
+            data = text.signs if compiled[0].rule.form == "signs" else text.words
+            for start, search in rule_sets(group):
+                for number in sorted(search(data)):
+                    yield compiled[start + number]
 
 
 def _hits(matcher: _Matcher, text: Folded) -> Iterator[Hit]:

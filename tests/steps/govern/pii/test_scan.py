@@ -10,7 +10,7 @@ import pytest
 from bench.personal_data import covered, look_alikes, planted
 from steps.govern.pii import scan
 from steps.govern.pii.fold import fold
-from steps.govern.pii.rules import GROUP_DIGITS
+from steps.govern.pii.rules import GROUPS
 from steps.laptop.people import make_people, personal_remark
 
 SHARED = Path(os.environ.get("CTP_SHARED_DATA") or Path(__file__).parents[5] / "shared" / "data")
@@ -149,12 +149,12 @@ def _hostile():
     yield "".join(chr(rng.randrange(0x110000)) for _ in range(4000))
 
 
-@pytest.mark.parametrize("group", list(GROUP_DIGITS))
+@pytest.mark.parametrize("group", list(GROUPS))
 def test_a_set_names_every_rule_that_matches(group):
     texts = [text for _, text, _ in FOUND] + UNTOUCHED + [item.text for seed in (1, 2) for item in (*planted(seed, 3), *look_alikes(seed, 3))]
     for folded in map(fold, [*texts, *_hostile()]):
         data = folded.signs if scan.matchers(group)[0].rule.form == "signs" else folded.words
-        missed = ids_by_rule(folded, group) - set(scan.rule_set(group)(data))
+        missed = ids_by_rule(folded, group) - {start + number for start, search in scan.rule_sets(group) for number in search(data)}
         assert not missed, (folded.plain[:80], [scan.matchers(group)[number].rule for number in missed])
 
 
@@ -164,8 +164,8 @@ def test_a_group_is_left_out_only_where_none_of_its_rules_finds_anything():
         few = "".join(sign for place, sign in enumerate(text) if not sign.isdigit() or place % 3)
         folded = fold(few)
         digits = sum(sign.isdigit() for sign in folded.signs.decode("latin-1"))
-        for group, least in GROUP_DIGITS.items():
-            if digits < least:
+        for group, bounds in GROUPS.items():
+            if digits < bounds.digits:
                 for matcher in scan.matchers(group):
                     assert not [hit for hit in scan._hits(matcher, folded) if scan._accept(matcher, hit)], (few, matcher.rule)
 
