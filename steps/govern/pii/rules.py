@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
 GROUPS: dict[Group, Bounds] = {
     "chains": Bounds(7, 5, 100),
     "ids": Bounds(4, 12, 25),
-    "keys": Bounds(0, 12, 100),
+    "keys": Bounds(0, 12, 200),
     "texts": Bounds(0, 12, 100),
     "labels": Bounds(1, 12, 100),
     "words": Bounds(0, 12, 100),
@@ -169,12 +169,12 @@ def rules() -> tuple[Rule, ...]:
 
 
 def widen(pattern: str, max_count: int) -> str:
-    """A pattern that matches wherever `pattern` does, without upper counts: `{0,m}` is `*`, `{n,m}` is `{n,}` or `+`, `{n}` stays."""
+    """A pattern that matches wherever `pattern` does, without upper counts: `{0,m}` is `*`, `{n,m}` is `{n,}` with `n` up to `max_count`, `{n}` stays."""
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is not None or not match[3]:
             return match[0]
         least = int(match[2])
-        return "*" if least == 0 else "+" if least == 1 or least > max_count else f"{{{least},}}"
+        return "*" if least == 0 else "+" if least == 1 else f"{{{min(least, max_count)},}}"
 
     return _COUNT.sub(replace, pattern)

@@ -15,23 +15,8 @@ from typing import Any
 from urllib.parse import unquote
 
 _MIN_CHARACTERS = 8
-_PATTERN = (
-    r"([A-Za-z0-9+/_-]{16,}={0,2})"
-    r"|([^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){3,})"
-    r"|((?:[^\s\"'<>&]{0,100}&#x?[0-9A-Fa-f]{2,6};){3,}[^\s\"'<>&]{0,100})"
-    r"|((?:[^\s\"'<>\\]{0,100}\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})){3,}[^\s\"'<>\\]{0,100})"
-    r"|(?:^|[^0-9A-Za-z])((?:[0-9A-Fa-f]{2}[ :]){9,}[0-9A-Fa-f]{2})"
-)
-
-
-@functools.cache
-def _tokens() -> Any:
-    import re2
-
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    return re2.compile(_PATTERN.encode(), options)
+_TEXT_BYTES = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
+_HEX = b"0123456789abcdefABCDEF"
 
 
 def _as_text(data: bytes) -> str:
@@ -43,9 +28,6 @@ def _as_text(data: bytes) -> str:
     except UnicodeDecodeError:
         return ""
     return text if all(sign.isprintable() or sign in "\n\r\t" for sign in text[:4096]) else ""
-
-
-_TEXT_BYTES = bytes([9, 10, 13, *range(32, 127), *range(128, 256)])
 
 
 def _unhex(token: bytes) -> str:
@@ -71,25 +53,34 @@ def _decode_token(token: bytes) -> str:
     return _unbase64(token)
 
 
-_HEX = b"0123456789abcdefABCDEF"
-
-
 def _unescape(token: bytes) -> str:
     return re.sub(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4}))", lambda match: chr(int(match[1] or match[2], 16)), token.decode("latin-1"))
 
 
-_DECODERS: dict[int, Callable[[bytes], str]] = {
-    1: _decode_token,
-    2: lambda token: unquote(token.decode("latin-1")),
-    3: lambda token: html.unescape(token.decode("latin-1")),
-    4: _unescape,
-    5: _unhex,
-}
+# (what a text must hold, pattern whose group 1 is the token, decoder)
+_CODES: tuple[tuple[bytes, str, Callable[[bytes], str]], ...] = (
+    (b"", r"([A-Za-z0-9+/_-]{16,}={0,2})", _decode_token),
+    (b"%", r"([^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){3,})", lambda token: unquote(token.decode("latin-1"))),
+    (b"&#", r"((?:[^\s\"'<>&]{0,100}&#x?[0-9A-Fa-f]{2,6};){3,}[^\s\"'<>&]{0,100})", lambda token: html.unescape(token.decode("latin-1"))),
+    (b"\\", r"((?:[^\s\"'<>\\]{0,100}\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})){3,}[^\s\"'<>\\]{0,100})", _unescape),
+    (b"6", r"(?:^|[^0-9A-Za-z])((?:[0-9A-Fa-f]{2}[ :]){9,}[0-9A-Fa-f]{2})", _unhex),
+)
+
+
+@functools.cache
+def _patterns() -> tuple[Any, ...]:
+    import re2
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    return tuple(re2.compile(pattern.encode(), options) for _, pattern, _ in _CODES)
 
 
 def layers(signs: bytes) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, decoded text) of every wrapped text."""
-    for match in _tokens().finditer(signs):
-        group = next(number for number in _DECODERS if match.start(number) >= 0)
-        if text := _DECODERS[group](match[group]):
-            yield *match.span(group), text
+    for (sign, _, decode), pattern in zip(_CODES, _patterns(), strict=True):
+        if sign in signs:
+            for match in pattern.finditer(signs):
+                if text := decode(match[1]):
+                    yield *match.span(1), text
