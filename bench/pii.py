@@ -7,6 +7,7 @@ it loads for English, without a language model, so that both sides search by rul
 from __future__ import annotations
 
 import base64
+import functools
 import random
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ ROUNDS = 60
 SMALL, LARGE = 1_000_000, 4_000_000
 MIN_RECALL, MAX_FALSE_ALARMS, MAX_GROWTH, MAX_SECONDS = 0.98, 0.03, 5.0, 1.5
 PRESIDIO_TEXTS = 200
+_MIN_SECONDS = 0.05  # shorter times are noise
 _UNITS = {
     "spaces after thanks": "Thanks" + " " * 200,
     "digits": "1",
@@ -72,22 +74,33 @@ def _recall(items: list[Planted]) -> Iterator[Row]:
         share = hits[family] / count
         yield Row(name=f"recall: {family}", value=share, unit="share", baseline=f"{count} values", target="", ok=None)
     share = hits.total() / total.total()
-    yield Row(name="recall: all", value=share, unit="share", baseline=f"{len(items)} values", target=f">= {MIN_RECALL}", ok=share >= MIN_RECALL)
+    yield Row(
+        name="recall: all", value=share, unit="share", baseline=f"{len(items)} values", target=f">= {MIN_RECALL}", ok=share >= MIN_RECALL
+    )
 
 
 def _growth(seed: int) -> Iterator[Row]:
     ratios, seconds = {}, {}
-    for (name, small), (_, large) in zip(_hostile(SMALL, random.Random(seed)), _hostile(LARGE, random.Random(seed)), strict=True):
-        first = min(_cpu(lambda text=small: _search(text)) for _ in range(2))
-        seconds[name] = _cpu(lambda text=large: _search(text))
-        ratios[name] = seconds[name] / max(first, 0.02)
+    sizes = (_hostile(size, random.Random(seed + size)) for size in (SMALL + 1, SMALL, LARGE))  # the first warms the automata up
+    for (name, first), (_, small), (_, large) in zip(*sizes, strict=True):
+        _search(first)
+        seconds[name] = _cpu(functools.partial(_search, large))
+        ratios[name] = seconds[name] / max(_cpu(functools.partial(_search, small)), _MIN_SECONDS)
     worst, slowest = max(ratios, key=ratios.__getitem__), max(seconds, key=seconds.__getitem__)
     yield Row(
-        name=f"growth 1 M to 4 M: {worst}", value=ratios[worst], unit="times", baseline=f"{len(ratios)} families", target=f"<= {MAX_GROWTH}",
+        name=f"growth 1 M to 4 M: {worst}",
+        value=ratios[worst],
+        unit="times",
+        baseline=f"{len(ratios)} families",
+        target=f"<= {MAX_GROWTH}",
         ok=ratios[worst] <= MAX_GROWTH,
     )
     yield Row(
-        name=f"4 M characters: {slowest}", value=seconds[slowest], unit="CPU s", baseline=f"{len(ratios)} families", target=f"<= {MAX_SECONDS}",
+        name=f"4 M characters: {slowest}",
+        value=seconds[slowest],
+        unit="CPU s",
+        baseline=f"{len(ratios)} families",
+        target=f"<= {MAX_SECONDS}",
         ok=seconds[slowest] <= MAX_SECONDS,
     )
 
@@ -109,7 +122,14 @@ def _presidio(texts: list[str], ours: float) -> Iterator[Row]:
     engine = AnalyzerEngine(registry=registry, nlp_engine=model, supported_languages=["en"])
     engine.analyze(texts[0], language="en")
     theirs = _cpu(lambda: [engine.analyze(text, language="en") for text in texts]) / len(texts)
-    yield Row(name="Presidio's CPU", value=theirs / ours, unit="times ours", baseline="its recognizers for English", target=">= 3", ok=theirs >= 3 * ours)
+    yield Row(
+        name="Presidio's CPU",
+        value=theirs / ours,
+        unit="times ours",
+        baseline="its recognizers for English",
+        target=">= 3",
+        ok=theirs >= 3 * ours,
+    )
 
 
 def measure() -> list[Row]:
@@ -121,16 +141,41 @@ def measure() -> list[Row]:
     rows = list(_recall(items))
     alarms = sum(bool(scan.find(item.text)) for item in others) / len(others)
     rows.append(
-        Row(name="false alarms", value=alarms, unit="share", baseline=f"{len(others)} texts", target=f"<= {MAX_FALSE_ALARMS}", ok=alarms <= MAX_FALSE_ALARMS)
+        Row(
+            name="false alarms",
+            value=alarms,
+            unit="share",
+            baseline=f"{len(others)} texts",
+            target=f"<= {MAX_FALSE_ALARMS}",
+            ok=alarms <= MAX_FALSE_ALARMS,
+        )
     )
     left = sum(not mask_trace([text]).clean for text in texts) / len(texts)
-    rows.append(Row(name="masked texts that a second search hits", value=left, unit="share", baseline=f"{len(texts)} texts", target="0", ok=left == 0))
+    rows.append(
+        Row(
+            name="masked texts that a second search hits",
+            value=left,
+            unit="share",
+            baseline=f"{len(texts)} texts",
+            target="0",
+            ok=left == 0,
+        )
+    )
     sample = random.Random(seed).sample(texts, PRESIDIO_TEXTS)
     ours = _cpu(lambda: [scan.find(text) for text in sample]) / len(sample)
     rows.append(Row(name="CPU a planted text", value=ours * 1e3, unit="ms", baseline="", target="", ok=None))
     harmless = [item.text for item in others]
     size = sum(map(len, harmless))
-    rows.append(Row(name="first pass", value=size / _cpu(lambda: scan.which(harmless)) / 1e6, unit="M signs/s", baseline="look-alikes", target="", ok=None))
+    rows.append(
+        Row(
+            name="first pass",
+            value=size / _cpu(lambda: scan.which(harmless)) / 1e6,
+            unit="M signs/s",
+            baseline="look-alikes",
+            target="",
+            ok=None,
+        )
+    )
     rows += _presidio(sample, ours)
     rows += _growth(seed)
     return rows

@@ -19,7 +19,22 @@ _KEY_BYTES = 32
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
 _OPAQUE = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAX_COUNT_DIGITS = 5
-_ID_WORDS = frozenset("session sess trace thread run chat conversation conv request req message msg span turn test batch job task step".split())
+_ID_WORDS = {
+    "session",
+    "trace",
+    "thread",
+    "run",
+    "chat",
+    "conversation",
+    "request",
+    "message",
+    "span",
+    "turn",
+    "test",
+    "batch",
+    "job",
+    "task",
+}
 
 
 def load_key(config: GovernConfig, workdir: Path) -> bytes:

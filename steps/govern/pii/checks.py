@@ -44,7 +44,7 @@ class Hit:
 
     @property
     def value(self) -> str:
-        """What matched, with the signs of other scripts as \\x02."""
+        """What matched; a letter of another script is the sign `fold.OTHER`."""
         return self.text.signs[self.start : self.end].decode("ascii")
 
     @property
@@ -84,7 +84,9 @@ def is_mask(hit: Hit) -> bool:
     """Whether a match lies in a mask such as `<PHONE_12>`."""
     signs, start = hit.text.signs, hit.start
     around = signs[max(0, start - 24) : hit.end + 5].decode("ascii")
-    return bool(re.search(r"<[A-Z_]{2,20}_[0-9]{0,3}$", around[: min(start, 24)])) and bool(re.match(r"[0-9]{0,4}>", around[min(start, 24) :]))
+    return bool(re.search(r"<[A-Z_]{2,20}_[0-9]{0,3}$", around[: min(start, 24)])) and bool(
+        re.match(r"[0-9]{0,4}>", around[min(start, 24) :])
+    )
 
 
 def is_part(hit: Hit) -> bool:
@@ -219,7 +221,9 @@ def tw_id(hit: Hit) -> Span | None:
     """A Taiwanese identity number."""
     code = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(hit.value[0]) + 10
     digits = [code // 10, code % 10, *map(int, hit.value[1:])]
-    return hit.span if sum(digit * weight for digit, weight in zip(digits, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True)) % 10 == 0 else None
+    return (
+        hit.span if sum(digit * weight for digit, weight in zip(digits, (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1), strict=True)) % 10 == 0 else None
+    )
 
 
 def au_medicare(hit: Hit) -> Span | None:
@@ -249,7 +253,10 @@ def ipv4(hit: Hit) -> Span | None:
     is_network = str(address).endswith(".0") and signs[hit.end : hit.end + 1] == b"/"
     if address.is_loopback or address.is_unspecified or is_network or str(address).startswith("255."):
         return None
-    version = re.search(r"(?i)(?:\bv|version|ver\.?|release|build|firmware|sdk|driver|버전|バージョン|版本|section|clause|chapter|rev\.?)[^a-z0-9]{0,8}$", hit.before(24))
+    version = re.search(
+        r"(?i)(?:\bv|version|ver\.?|release|build|firmware|sdk|driver|버전|バージョン|版本|section|clause|chapter|rev\.?)[^a-z0-9]{0,8}$",
+        hit.before(24),
+    )
     return None if version else hit.span
 
 

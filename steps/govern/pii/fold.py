@@ -12,8 +12,9 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 OTHER = 2
@@ -55,13 +56,10 @@ def _fold_character(character: str) -> tuple[str, str]:
 @functools.cache
 def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
     """Sign and plain code point of every code point, (0x110000,) each."""
-    import numpy as np
-
     signs = np.full(_CODE_POINTS, OTHER, np.uint8)
     plain = np.arange(_CODE_POINTS, dtype=np.uint32)
     signs[:128] = np.arange(128)
     signs[0] = plain[0] = OTHER
-    plain[0xD800:0xE000] = OTHER  # half of a pair alone has no UTF-8
     for start, end in ((0x80, 0x3400), (0xA000, 0xAC00), (0xF900, 0x10000), (0x10000, 0x1F200), (0xE0000, 0xE01F0)):
         for point in range(start, end):
             sign, character = _fold_character(chr(point))
@@ -91,8 +89,6 @@ class Folded:
     @functools.cached_property
     def _starts(self) -> Any:
         """Byte position in `words` of every character."""
-        import numpy as np
-
         return np.flatnonzero((np.frombuffer(self.words, np.uint8) & 0xC0) != 0x80)
 
     def position(self, byte: int) -> int:
@@ -107,7 +103,7 @@ class Folded:
 
 
 def _unescape(signs: bytes) -> bytes:
-    """Signs without the backslash escapes of JSON in JSON, in the same length: a number after `\\n` begins a word."""
+    r"""Signs without the backslash escapes of JSON in JSON, in the same length: a number after `\n` begins a word."""
     if b"\\" in signs:
         for escape, sign in _ESCAPES:
             signs = signs.replace(escape, sign)
@@ -116,7 +112,17 @@ def _unescape(signs: bytes) -> bytes:
 
 def fold_letters(text: str) -> str:
     """The plain form of a pattern or word of ours, with its backslashes as they are."""
-    return text if text.isascii() else "".join(_fold_character(character)[1] if not character.isascii() else character for character in text)
+    return (
+        text if text.isascii() else "".join(_fold_character(character)[1] if not character.isascii() else character for character in text)
+    )
+
+
+def _encode(text: str) -> bytes:
+    """Code points of a text, 4 bytes each; half of a surrogate pair, which has no UTF-8, is any other sign."""
+    try:
+        return text.encode("utf-32-le")
+    except UnicodeEncodeError:
+        return text.translate(dict.fromkeys(range(0xD800, 0xE000), chr(OTHER))).encode("utf-32-le")
 
 
 def fold(text: str) -> Folded:
@@ -124,16 +130,14 @@ def fold(text: str) -> Folded:
     if text.isascii():
         signs = _unescape(text.encode("ascii").replace(b"\0", b"\2"))
         return Folded(signs, signs.decode("ascii"))
-    import numpy as np
-
     sign_table, plain_table = _tables()
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    signs = sign_table[points]
+    points = np.frombuffer(_encode(text), np.uint32)
+    ascii_signs = sign_table[points]
     kept = None
-    if not signs.all():
-        kept = np.flatnonzero(signs)
-        signs, points = signs[kept], points[kept]
+    if not ascii_signs.all():
+        kept = np.flatnonzero(ascii_signs)
+        ascii_signs, points = ascii_signs[kept], points[kept]
     plain = plain_table[points].astype("<u4").tobytes().decode("utf-32-le")
     for escape, sign in _ESCAPES if "\\" in plain else ():
         plain = plain.replace(escape.decode(), sign.decode())
-    return Folded(_unescape(signs.tobytes()), plain, kept)
+    return Folded(_unescape(ascii_signs.tobytes()), plain, kept)

@@ -7,15 +7,17 @@ import re
 from steps.govern.pii.checks import DATE, Hit, Span, digits_of
 
 _MONTHS = (
-    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|januar|februar|maerz|marz|mai|juni|juli|august|okt|dez|janv|fevr|avril|juin|juil|aout|decem|dec"
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|januar|februar|maerz|marz|mai|juni|juli|august|okt|dez|janv|fevr|avril|juin|juil|aout|decem"
     "|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|gen|mag|giu|lug|ago|set|ott|dic|fev|maio|out"
 )
 _MONTH = rf"(?:{_MONTHS})[a-z]{{0,8}}\.?"
 _BIRTH = re.compile(
     rf"(?i)(?:(?:{_MONTH} )?\d{{1,2}}(?:st|nd|rd|th|er)?\.?,? (?:of |de |d'|di )?(?:{_MONTH}),? (?:de |del )?\d{{2,4}}"
     rf"|\d{{4}} ?[-./\x02] ?\d{{1,2}} ?[-./\x02] ?\d{{1,2}}\x02?|\d{{4}}\x02 ?\d{{1,2}}\x02 ?\d{{1,2}}\x02?"
-    rf"|\d{{1,2}} ?[-./] ?\d{{1,2}} ?[-./] ?\d{{2,4}}|\d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-    rf"|\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|\d{{1,2}} {_MONTH} ?(?:\d{{2,4}})?|\d{{4}}-?{_MONTH}-?\d{{1,2}}|\d{{1,2}}-{_MONTH}-\d{{2,4}}|(?:19|20)\d\d)(?![0-9])"
+    rf"|\d{{1,2}} ?[-./] ?\d{{1,2}} ?[-./] ?\d{{2,4}}|\d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
+    rf"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    rf"|\d{{1,2}} {_MONTH} ?(?:\d{{2,4}})?"
+    rf"|\d{{4}}-?{_MONTH}-?\d{{1,2}}|\d{{1,2}}-{_MONTH}-\d{{2,4}}|(?:19|20)\d\d)(?![0-9])"
 )
 _MONTH_FIRST = re.compile(rf"(?i)(?:{_MONTH}) ?(?:the )?$")
 _TOKEN = re.compile(r"[0-9]+[A-Za-z0-9]*(?:[-./_ ]{1,2}[0-9A-Za-z]+)*")
@@ -23,8 +25,8 @@ _HEAD = re.compile(r"(?:(?<![A-Za-z])(?:[A-Z]{1,3}[-. /]{1,2}|[A-Za-z]{1,18}))$"
 _MAX_RUN = 20  # letters and digits in one piece: more are a hash or an encoded text
 _CODE = re.compile(r"[0-9]+(?:[- ][0-9]+)?(?![0-9A-Za-z%]|[.,:/][0-9])")
 _UNIT = re.compile(
-    r" ?(?:digits?|characters?|minutes?|min|hours?|days?|seconds?|years?|times?|percent|%|people|users?|points?|stellen|zeichen|chiffres|caracteres|digitos|cifre"
-    r"|working|business|tage|stunden|jours|dias|months?|weeks?|banks?|accounts?|cards?|countries|million|billion|thousand)\b"
+    r" ?(?:digits?|characters?|minutes?|min|hours?|days?|seconds?|years?|times?|percent|%|people|users?|points?|stellen|zeichen|chiffres"
+    r"|caracteres|digitos|cifre|working|business|tage|stunden|jours|dias|months?|weeks?|banks?|accounts?|cards?|countries|million|billion|thousand)\b"
 )
 
 
@@ -59,13 +61,20 @@ def token(hit: Hit) -> Span | None:
     match = _TOKEN.match(hit.after())
     if hit.start == hit.lead and re.search(r"(?:^|[^A-Za-z])[A-Za-z]{1,3}$", hit.before(5)):
         return None
-    if match is None or DATE.match(match[0]) or re.match(r"[0-9]{1,3}(?:[.,][0-9]{3})+(?:[.,][0-9]{1,2})?(?![0-9-])", hit.after()) and "," in hit.after()[:6]:
+    if (
+        match is None
+        or DATE.match(match[0])
+        or re.match(r"[0-9]{1,3}(?:[.,][0-9]{3})+(?:[.,][0-9]{1,2})?(?![0-9-])", hit.after())
+        and "," in hit.after()[:6]
+    ):
         return None
     value = _groups(match[0], hit.digits[1])
     if max(map(len, re.split(r"[-./_ ]", value))) > _MAX_RUN:
         return None
     count = len(digits_of(value))
-    if not hit.digits[0] <= count <= hit.digits[1] or _UNIT.match(hit.text.signs[hit.start + len(value) : hit.start + len(value) + 16].decode("ascii")):
+    if not hit.digits[0] <= count <= hit.digits[1] or _UNIT.match(
+        hit.text.signs[hit.start + len(value) : hit.start + len(value) + 16].decode("ascii")
+    ):
         return None
     if count > 4 and len(set(digits_of(value))) < 2 and hit.digits[0] > 4:
         return None
@@ -110,7 +119,11 @@ def code(hit: Hit) -> Span | None:
         return None
     count = len(digits_of(match[0]))
     gap = hit.text.plain[hit.lead : hit.start]
-    if not hit.digits[0] <= count <= hit.digits[1] or _UNIT.match(hit.after()[len(match[0]) :]) or re.search(r"\.\s|[a-z]{3,} [a-z]{3,} [a-z]{3,}", gap):
+    if (
+        not hit.digits[0] <= count <= hit.digits[1]
+        or _UNIT.match(hit.after()[len(match[0]) :])
+        or re.search(r"\.\s|[a-z]{3,} [a-z]{3,} [a-z]{3,}", gap)
+    ):
         return None
     return hit.start, hit.start + len(match[0])
 
@@ -130,5 +143,7 @@ def birth(hit: Hit) -> Span | None:
 def birth_before(hit: Hit) -> Span | None:
     """A date in front of its label."""
     line = hit.text.signs[max(0, hit.end - 12) : hit.end].decode("ascii").rpartition("\n")[2]
-    match = re.search(r"(?<![0-9])(?:[0-9]{4}[-./][0-9]{1,2}[-./][0-9]{1,2}|[0-9]{1,2}[-./][0-9]{1,2}[-./][0-9]{2,4}|[0-9]{6}|[0-9]{8})$", line)
+    match = re.search(
+        r"(?<![0-9])(?:[0-9]{4}[-./][0-9]{1,2}[-./][0-9]{1,2}|[0-9]{1,2}[-./][0-9]{1,2}[-./][0-9]{2,4}|[0-9]{6}|[0-9]{8})$", line
+    )
     return (hit.end - len(match[0]), hit.end) if match is not None else None

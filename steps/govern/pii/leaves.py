@@ -80,7 +80,7 @@ def rebuild(document: Any, take: Callable[[], str]) -> Any:
     """The document with every leaf replaced by the next text that `take` gives, in the order of `walk`."""
     if isinstance(document, dict):
         result = {}
-        for name, value in document.items():
+        for value in document.values():
             masked = take()
             result[masked] = rebuild(value, take)
         return result

@@ -7,6 +7,7 @@ again: a trace in which something is left is refused.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import json
 import re
@@ -159,45 +160,47 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     before, after = text[start - 1 : start], text[end : end + 1]
     first, last = text[start], text[end - 1]
     if first.isascii():
-        return not (before.isascii() and before.isalnum() and first.isalnum()) and not (after.isascii() and after.isalnum() and last.isalnum())
+        return not (before.isascii() and before.isalnum() and first.isalnum()) and not (
+            after.isascii() and after.isalnum() and last.isalnum()
+        )
     return not ("가" <= first <= "힣" and "가" <= before <= "힣" and end - start < 3)
 
 
-def _mask_leaf(leaf: Leaf, masker: Masker) -> str:
-    """The leaf's text with its findings and the trace's known values masked."""
+def _findings(leaf: Leaf) -> list[Finding]:
+    """What a leaf's own text holds, its context not; none overlap."""
     own = len(leaf.context)
-    spans = [
-        (max(item.start, own) - own, item.end - own, item.kind) for item in _merge(find_all(leaf.scanned)) if item.end > own
+    return [
+        replace(item, start=max(item.start, own) - own, end=item.end - own) for item in _merge(find_all(leaf.scanned)) if item.end > own
     ]
-    texts = leaf.text
-    marks = [(start, end, masker.mask_of(kind, texts[start:end])) for start, end, kind in spans]
-    taken = [(start, end) for start, end, _ in marks]
-    for start, end, mask in masker.echoes(fold(texts)):
-        if all(end <= left or start >= right for left, right in taken):
+
+
+def _mask_leaf(leaf: Leaf, findings: Sequence[Finding], masker: Masker) -> Leaf:
+    """The leaf with its findings and the trace's known values masked."""
+    text = leaf.text
+    marks = [(item.start, item.end, masker.mask_of(item.kind, text[item.start : item.end])) for item in findings]
+    starts = [start for start, _, _ in marks]
+    for start, end, mask in list(masker.echoes(fold(text))):
+        place = bisect.bisect_left(starts, end)
+        if place == 0 or marks[place - 1][1] <= start:
             marks.append((start, end, mask))
     result, position = [], 0
     for start, end, mask in sorted(marks):
-        result += [texts[position:start], mask]
+        result += [text[position:start], mask]
         position = end
-    return "".join((*result, texts[position:]))
-
-
-def _learn_leaf(leaf: Leaf, masker: Masker) -> bool:
-    """Remember what a leaf holds; whether it holds anything."""
-    own = len(leaf.context)
-    findings = [item for item in _merge(find_all(leaf.scanned)) if item.end > own]
-    for item in findings:
-        masker.learn(item.kind, leaf.text[max(item.start, own) - own : item.end - own])
-    return bool(findings)
+    return replace(leaf, text="".join((*result, text[position:])))
 
 
 def _mask_leaves(items: list[Leaf], masker: Masker) -> tuple[list[Leaf], bool]:
     """Masked leaves, and whether a further search finds nothing in them."""
-    for _ in range(_ROUNDS):
-        if not any([_learn_leaf(item, masker) for item in items]):
+    for _ in range(_ROUNDS + 1):
+        findings = [_findings(item) for item in items]
+        if not any(findings):
             return items, True
-        items = [replace(item, text=_mask_leaf(item, masker)) for item in items]
-    return items, not any(_learn_leaf(item, masker) for item in items)
+        for item, own in zip(items, findings, strict=True):
+            for finding in own:
+                masker.learn(finding.kind, item.text[finding.start : finding.end])
+        items = [_mask_leaf(item, own, masker) for item, own in zip(items, findings, strict=True)]
+    return items, False
 
 
 def mask_trace(texts: Sequence[str], json_texts: Sequence[str] = ()) -> Masked:
@@ -211,7 +214,10 @@ def mask_trace(texts: Sequence[str], json_texts: Sequence[str] = ()) -> Masked:
     documents = [leaves.parse(text) for text in json_texts]
     try:
         parts = [[Leaf(text)] for text in texts]
-        parts += [list(leaves.walk(document)) if document is not None else [Leaf(text)] for text, document in zip(json_texts, documents, strict=True)]
+        parts += [
+            list(leaves.walk(document)) if document is not None else [Leaf(text)]
+            for text, document in zip(json_texts, documents, strict=True)
+        ]
         flat, is_clean = _mask_leaves([leaf for part in parts for leaf in part], masker)
     except Overflow:
         return Masked(list(texts), tuple(sorted(masker.kinds)), list(json_texts), "overflow")

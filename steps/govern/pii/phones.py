@@ -5,9 +5,46 @@ from __future__ import annotations
 import functools
 import re
 
-from steps.govern.pii.checks import Hit, Span, DATE, digits_of
+from steps.govern.pii.checks import DATE, Hit, Span, digits_of
 
-_ZERO_REGIONS = ("KR", "GB", "FR", "DE", "JP", "AU", "NL", "IT", "CH", "AT", "SE", "BE", "TR", "ZA", "IN", "FI", "NZ", "IE", "CN", "TW", "ID", "TH", "VN", "MY", "PH", "IL", "AE", "EG", "NG", "KE", "AR", "RO", "UA", "BG", "HR", "PK")
+_ZERO_REGIONS = (
+    "KR",
+    "GB",
+    "FR",
+    "DE",
+    "JP",
+    "AU",
+    "NL",
+    "IT",
+    "CH",
+    "AT",
+    "SE",
+    "BE",
+    "TR",
+    "ZA",
+    "IN",
+    "FI",
+    "NZ",
+    "IE",
+    "CN",
+    "TW",
+    "ID",
+    "TH",
+    "VN",
+    "MY",
+    "PH",
+    "IL",
+    "AE",
+    "EG",
+    "NG",
+    "KE",
+    "AR",
+    "RO",
+    "UA",
+    "BG",
+    "HR",
+    "PK",
+)
 _MOBILE_REGIONS = ("KR", "FR", "GB", "DE", "NL", "AU", "JP", "CH", "BE", "TR", "SE", "ZA", "TW", "ID", "IE")
 _GROUPED_REGIONS = ("CN", "IN", "BR", "ES", "US", "PL", "MX", "DK", "NO")
 

@@ -18,10 +18,11 @@ from steps.govern.pii.scan import Finding
 LANGUAGE = "xx"
 """A language of its own: the rules read all, so no text needs its language detected."""
 ENTITIES = tuple(kind.upper() for kind in get_args(PersonalKind))
+_NAME = "LinearRecognizer"
 _SCORE = 1.0
 
 
-class LinearRecognizer(LocalRecognizer):  # type: ignore[misc]
+class LinearRecognizer(LocalRecognizer):
     """The rule tables, in linear time; no language model's artifacts are needed.
 
     Args:
@@ -29,7 +30,7 @@ class LinearRecognizer(LocalRecognizer):  # type: ignore[misc]
     """
 
     def __init__(self, language: str = LANGUAGE) -> None:
-        super().__init__(supported_entities=list(ENTITIES), supported_language=language, name="LinearRecognizer")
+        super().__init__(supported_entities=list(ENTITIES), supported_language=language, name=_NAME)
 
     def load(self) -> None:
         """Nothing to load: the tables compile when the first text comes."""
@@ -40,7 +41,7 @@ class LinearRecognizer(LocalRecognizer):  # type: ignore[misc]
         Raises:
             Overflow: too many candidates; refuse the text.
         """
-        source = {RecognizerResult.RECOGNIZER_NAME_KEY: self.name, RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id}
+        source = {RecognizerResult.RECOGNIZER_NAME_KEY: _NAME, RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id}
         return [
             RecognizerResult(finding.kind.upper(), finding.start, finding.end, _SCORE, recognition_metadata=dict(source))
             for finding in find_all(text)

@@ -49,7 +49,7 @@ _LEFT = {"both": r"(?:^|[^0-9A-Za-z])", "left": r"(?:^|[^0-9A-Za-z])", "none": "
 _RIGHT = {"both": r"(?:\b|_)", "left": "", "none": ""}
 _GAP = r"[^0-9\n]{0,32}"
 _LINK = (
-    r"(?: ?\(| ?[-=] ?|,? (?:is|are|was|as|ist|sind|es|est|e) (?:my|the|his|her|their|our|a|mein|meine|mi|mon|ma|il|mio|la|el|o|meu|minha)? ?"
+    r"(?: ?\(| ?[-=] ?|,? (?:is|are|was|as|ist|sind|es|est|e) (?:my|the|his|her|their|our|a|mein|meine|mi|mon|ma|il|mio|la|el|o|meu)? ?"
     r"|(?:는|은|가|이) ?(?:제|내|저의)? ?|が私の|は私の| — )"
 )
 _COUNT = re.compile(r"(\\.|\[(?:\\.|[^\]\\])+\])|\{(\d+)(,?)(\d*)\}")
@@ -99,7 +99,8 @@ def tables() -> dict[str, dict[str, Any]]:
 
 def words_pattern(words: Sequence[str], *, start: str = r"(?:^|[^A-Za-z])") -> str:
     """RE2 for any of the words, longest first; a plural passes, and `phone number` reads phone_number and phoneNumber as well."""
-    latin, other = [], []
+    latin: list[str] = []
+    other: list[str] = []
     for word in sorted({fold_letters(word) for word in words}, key=lambda item: (-len(item), item)):
         stem = word.removesuffix("*")
         blank = "[ _.-]{0,2}" if stem.isascii() else "[ _]{0,1}"
@@ -169,7 +170,10 @@ def rules() -> tuple[Rule, ...]:
 
 
 def widen(pattern: str, max_count: int) -> str:
-    """A pattern that matches wherever `pattern` does, without upper counts: `{0,m}` is `*`, `{n,m}` is `{n,}` with `n` up to `max_count`, `{n}` stays."""
+    """A pattern that matches wherever `pattern` does, without upper counts.
+
+    `{0,m}` becomes `*`, `{n,m}` becomes `{n,}` with `n` no more than `max_count`, and `{n}` stays.
+    """
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is not None or not match[3]:

@@ -141,7 +141,9 @@ def _hits(matcher: _Matcher, text: Folded) -> Iterator[Hit]:
         if rule.label and not rule.check.endswith("_before"):
             lead, start, end = match.end(1), match.end(2) - 1, match.end(2)
         else:
-            group = max((number for number in range(1, match.re.groups + 1) if match.start(number) >= 0), default=0) if not rule.label else 1
+            group = (
+                max((number for number in range(1, match.re.groups + 1) if match.start(number) >= 0), default=0) if not rule.label else 1
+            )
             lead, (start, end) = match.start(), match.span(group)
         yield Hit(text, position(start), position(end), position(lead), matcher.digits)
 

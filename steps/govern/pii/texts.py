@@ -11,6 +11,7 @@ from steps.govern.pii.checks import Hit, Span
 from steps.govern.pii.rules import tables
 
 _KEY_ENTROPY, _BEARER_ENTROPY = 3.0, 3.3  # bits a character
+_KEY_BLOCK = 16384  # characters
 _LAST_DOT = re.compile(r"[.,;:)\]}'\"`]+$")
 
 
@@ -31,7 +32,12 @@ def is_placeholder(value: str) -> bool:
     whole, prefixes = _placeholders()
     plain = value[:64].lower()
     word = re.match(r"[a-z/]+", plain)
-    return plain.startswith(prefixes) or plain.strip("_-. ") in whole or bool(word and word[0] in whole and not re.search(r"[0-9!@#$%^&*]", plain)) or (len(plain) > 3 and len(set(plain)) < 2)
+    return (
+        plain.startswith(prefixes)
+        or plain.strip("_-. ") in whole
+        or bool(word and word[0] in whole and not re.search(r"[0-9!@#$%^&*]", plain))
+        or (len(plain) > 3 and len(set(plain)) < 2)
+    )
 
 
 def _trim(hit: Hit) -> Span | None:
@@ -63,9 +69,25 @@ def key(hit: Hit) -> Span | None:
     """A vendor's key: random enough."""
     value = hit.value[:200]
     longest = max(re.split(r"[-_./:]", value), key=len)
-    if entropy(value) < _KEY_ENTROPY or not re.search("[0-9]", value) and not re.search("[A-Z]", value[3:]) or re.search(r"x{6}|\*{4}", value, re.I):
+    if (
+        entropy(value) < _KEY_ENTROPY
+        or not re.search("[0-9]", value)
+        and not re.search("[A-Z]", value[3:])
+        or re.search(r"x{6}|\*{4}", value, re.I)
+    ):
         return None
     return _trim(hit) if len(longest) >= 5 or value.count("-") > 3 else None
+
+
+def key_block(hit: Hit) -> Span | None:
+    """A private key from its first line to its last, or as far as the longest key goes."""
+    signs, limit = hit.text.signs, min(len(hit.text.signs), hit.end + _KEY_BLOCK)
+    for last in (b"-----END", b"Private-MAC:"):
+        if (start := signs.find(last, hit.end, limit)) >= 0:
+            sign = b"-----" if last.startswith(b"-") else b"\n"
+            end = signs.find(sign, start + len(last), start + 100)
+            return hit.start, end + len(sign.strip()) if end >= 0 else min(len(signs), start + 100)
+    return hit.start, limit
 
 
 def bearer(hit: Hit) -> Span | None:
@@ -99,7 +121,12 @@ def assigned(hit: Hit) -> Span | None:
         return span if re.search(r"(?i)pass|pwd|pin|비밀|암호|비번|パス|密码|暗証", hit.text.plain[max(0, hit.lead) : hit.start]) else None
     if len(value) < 6 and not re.search("[0-9].*[A-Za-z]|[A-Za-z].*[0-9]|[!@#$%^&*]", value):
         return None
-    return span if _is_password(value[:128]) and not re.fullmatch(r"[a-z_]+(?:\.[a-z_]+)+(?:\(.*)?|[a-z]+(?:[_-][a-z]+)+|[a-z]+/[a-z/]+", value[:128]) else None
+    return (
+        span
+        if _is_password(value[:128])
+        and not re.fullmatch(r"[a-z_]+(?:\.[a-z_]+)+(?:\(.*)?|[a-z]+(?:[_-][a-z]+)+|[a-z]+/[a-z/]+", value[:128])
+        else None
+    )
 
 
 def quoted(hit: Hit) -> Span | None:
@@ -123,7 +150,13 @@ def field_name(hit: Hit) -> Span | None:
     """The name of a person in a field."""
     value = hit.text.plain[hit.start : hit.end].rstrip(" .,\\|/")
     words = value.split()
-    if not value or len(words) > 5 or is_placeholder(value) or value.lower() in tables()["names"]["stop"]["any"] or not words[0][0].isalpha():
+    if (
+        not value
+        or len(words) > 5
+        or is_placeholder(value)
+        or value.lower() in tables()["names"]["stop"]["any"]
+        or not words[0][0].isalpha()
+    ):
         return None
     is_capital = all(word[0].isupper() or not word.isascii() or len(word) <= 3 for word in words)
     is_quoted = hit.text.plain[hit.start - 1 : hit.start] in "\"'>="

@@ -65,7 +65,9 @@ def test_pii_drops_the_trace_when_configured(make_trace):
     assert (decision.rule, decision.action) == ("pii-email", "stopped")
 
 
-@pytest.mark.parametrize("answer", ["my password is Tr0ub4dor&3", "SSN 078-05-1120", "card 4111 1111 1111 1111", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"])
+@pytest.mark.parametrize(
+    "answer", ["my password is Tr0ub4dor&3", "SSN 078-05-1120", "card 4111 1111 1111 1111", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"]
+)
 def test_grave_kinds_drop_the_trace_where_others_are_masked(make_trace, answer):
     (decision,) = pii_gate(make_trace(answer=f"{answer} and bob@example.com"), GovernConfig(pii_action="mask"))
     assert decision.action == "stopped" and decision.rule in ("pii-secret", "pii-national_id", "pii-card")

@@ -56,6 +56,17 @@ def test_counted_ids_are_kept(value):
     assert safe_id(b"k" * 16, value) == value
 
 
-@pytest.mark.parametrize("value", ["session-kim", "M12345678", "kim-minsu-19900101", "536904399", "8210123456780000", "hong.gildong-19850715", "john.smith.at.example.com"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "session-kim",
+        "M12345678",
+        "kim-minsu-19900101",
+        "536904399",
+        "8210123456780000",
+        "hong.gildong-19850715",
+        "john.smith.at.example.com",
+    ],
+)
 def test_ids_that_may_be_made_of_a_person_are_hashed(value):
     assert safe_id(b"k" * 16, value) == keyed_hash(b"k" * 16, value)

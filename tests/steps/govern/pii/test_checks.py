@@ -99,7 +99,9 @@ def test_ipv4(text, before, after, expected):
     assert (value(checks.ipv4, text, before=before, after=after) is not None) is expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("::1", False), ("fe80::1:2", True), ("2001:db8::1", True), ("10:20:30", False), ("a::b", False)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("::1", False), ("fe80::1:2", True), ("2001:db8::1", True), ("10:20:30", False), ("a::b", False)]
+)
 def test_ipv6(text, expected):
     assert (value(checks.ipv6, text) is not None) is expected
 

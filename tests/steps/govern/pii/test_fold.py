@@ -17,7 +17,7 @@ from steps.govern.pii.fold import OTHER, fold
         ("090ー1234・5", b"090-1234.5"),
         ("a\0b", b"a\x02b"),
         (r"said \n123\t4 \"x\"", b'said  \n123  4  "x "'),
-        ("“q” ’s", b"\"q\" 's"),
+        ("“q” ’s", b'"q" \'s'),
     ],
 )
 def test_signs(text, signs):

@@ -22,6 +22,8 @@ def test_document_is_rebuilt_in_the_order_of_its_leaves():
     assert json.loads(result["inner"]) == {"b": "z"} and result["n"] == "<N>"
 
 
-@pytest.mark.parametrize("text", ["plain", "12", '"x"', "{broken", '{"a": NaN}', "[" * (MAX_DEPTH + 9) + "]" * (MAX_DEPTH + 9), "[" * 100_000, ""])
+@pytest.mark.parametrize(
+    "text", ["plain", "12", '"x"', "{broken", '{"a": NaN}', "[" * (MAX_DEPTH + 9) + "]" * (MAX_DEPTH + 9), "[" * 100_000, ""]
+)
 def test_what_is_no_document_is_text(text):
     assert parse(text) is None

@@ -22,7 +22,12 @@ def test_particles_and_neighbours_stay():
 
 def test_name_is_masked_in_every_text_of_the_trace():
     texts = ["My name is Maria Silva. Why?", "Hello Maria, because. Maria Silva asked.", "Hi Silva!", "Mariachi music"]
-    assert mask_trace(texts).texts == ["My name is <NAME_1>. Why?", "Hello <NAME_1>, because. <NAME_1> asked.", "Hi <NAME_1>!", "Mariachi music"]
+    assert mask_trace(texts).texts == [
+        "My name is <NAME_1>. Why?",
+        "Hello <NAME_1>, because. <NAME_1> asked.",
+        "Hi <NAME_1>!",
+        "Mariachi music",
+    ]
     assert mask_trace(["제 이름은 김철수입니다", "철수님, 김철수 고객님 안녕하세요"]).texts[1] == "<NAME_1>님, <NAME_1> 고객님 안녕하세요"
 
 
@@ -32,7 +37,9 @@ def test_a_value_that_only_its_label_tells_is_masked_without_it_too():
 
 
 def test_json_leaves_are_masked_and_stay_json():
-    arguments = json.dumps({"phone": 4155552671, "note": "x", "inner": json.dumps({"ssn": "219099999"}), "fields": [{"name": "dob", "value": "1990-01-02"}]})
+    arguments = json.dumps(
+        {"phone": 4155552671, "note": "x", "inner": json.dumps({"ssn": "219099999"}), "fields": [{"name": "dob", "value": "1990-01-02"}]}
+    )
     result = mask_trace(["My SSN: 219099999"], [arguments, '{"name": "get_weather"}', "no json, bob@example.com", '{"bob@example.com": 1}'])
     first, second, third, fourth = result.json_texts
     document = json.loads(first)

@@ -16,14 +16,22 @@ def value(check, text, before="", digits=(7, 15)):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("+49 151 12345678", "+49 151 12345678"), ("+44(0)20 7946 0958", "+44(0)20 7946 0958"), ("+999 1234567", None), ("+82 10-1234-5678 2024", "+82 10-1234-5678")],
+    [
+        ("+49 151 12345678", "+49 151 12345678"),
+        ("+44(0)20 7946 0958", "+44(0)20 7946 0958"),
+        ("+999 1234567", None),
+        ("+82 10-1234-5678 2024", "+82 10-1234-5678"),
+    ],
 )
 def test_numbers_with_a_country_code(text, expected):
     found = value(phones.phone_plus, text)
     assert found == expected or (expected and found and found.startswith(expected))
 
 
-@pytest.mark.parametrize(("text", "valid"), [("010-1234-5678", True), ("020 7946 0958", True), ("0612345678", True), ("01-02-2023", False), ("0000000000", False)])
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [("010-1234-5678", True), ("020 7946 0958", True), ("0612345678", True), ("01-02-2023", False), ("0000000000", False)],
+)
 def test_national_numbers(text, valid):
     assert (value(phones.phone_national, text) is not None) is valid
 

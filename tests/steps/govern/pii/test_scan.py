@@ -74,7 +74,7 @@ FOUND = [
     ("address", "Adresse: Lindenstraße 12, 10115 Berlin", "Lindenstr"),
     ("address", "서울특별시 강남구 테헤란로 123", "테헤란로"),
     ("mac", "00:1B:44:11:3A:B7", "44:11"),
-    ("national_id", r'{\"user\": \"{\\\"ssn\\\": \\\"078051120\\\"}\"}', "078051120"),
+    ("national_id", r"{\"user\": \"{\\\"ssn\\\": \\\"078051120\\\"}\"}", "078051120"),
     ("national_id", "<ssn>078051120</ssn>", "078051120"),
     ("phone", '{"customer": {"phoneNumber": "4155552671"}}', "4155552671"),
 ]
@@ -151,7 +151,9 @@ def _hostile():
 
 @pytest.mark.parametrize("group", list(GROUPS))
 def test_a_set_names_every_rule_that_matches(group):
-    texts = [text for _, text, _ in FOUND] + UNTOUCHED + [item.text for seed in (1, 2) for item in (*planted(seed, 3), *look_alikes(seed, 3))]
+    texts = (
+        [text for _, text, _ in FOUND] + UNTOUCHED + [item.text for seed in (1, 2) for item in (*planted(seed, 3), *look_alikes(seed, 3))]
+    )
     for folded in map(fold, [*texts, *_hostile()]):
         data = folded.signs if scan.matchers(group)[0].rule.form == "signs" else folded.words
         missed = ids_by_rule(folded, group) - {start + number for start, search in scan.rule_sets(group) for number in search(data)}

@@ -11,7 +11,9 @@ def test_entropy():
     assert entropy("abcd") == 2
 
 
-@pytest.mark.parametrize("value", ["<TOKEN>", "${SECRET}", "your_api_key", "os.environ['X']", "None", "required", "********", "call_abc123", "string"])
+@pytest.mark.parametrize(
+    "value", ["<TOKEN>", "${SECRET}", "your_api_key", "os.environ['X']", "None", "required", "********", "call_abc123", "string"]
+)
 def test_placeholders(value):
     assert is_placeholder(value)
 
@@ -36,7 +38,9 @@ def test_secrets_are_no_placeholders(value):
 )
 def test_secret_is_found_as_a_whole(text, secret):
     start = text.index(secret)
-    assert any(item.start <= start and item.end >= start + len(secret) for item in scan.find(text) if item.kind in ("secret", "credentials"))
+    assert any(
+        item.start <= start and item.end >= start + len(secret) for item in scan.find(text) if item.kind in ("secret", "credentials")
+    )
 
 
 @pytest.mark.parametrize(

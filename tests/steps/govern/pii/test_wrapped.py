@@ -37,7 +37,15 @@ def test_wrapped_data_is_found(text):
     assert scan.which([text]) == [True]
 
 
-@pytest.mark.parametrize("text", [b64("a plain sentence without anything"), "chatcmpl-9aBcDeFgHiJkLmNoPqRsTuVw", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "/usr/local/lib/python3.11"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b64("a plain sentence without anything"),
+        "chatcmpl-9aBcDeFgHiJkLmNoPqRsTuVw",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "/usr/local/lib/python3.11",
+    ],
+)
 def test_harmless_tokens_pass(text):
     assert scan.find(text) == []
 
