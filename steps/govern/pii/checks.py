@@ -22,6 +22,8 @@ Span = tuple[int, int]
 BEFORE, AFTER = 56, 48
 DATE = re.compile(r"(?:19|20)\d\d([-./])\d\d?\1\d\d?(?!\d)|\d\d?([-./])\d\d?\2(?:19|20)\d\d(?!\d)")
 _MAX_CARD_GROUP = 7
+_BLOB_SIDE = 40
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,18 @@ def is_mask(hit: Hit) -> bool:
     return bool(re.search(r"<[A-Z_]{2,20}_[0-9]{0,3}$", around[: min(start, 24)])) and bool(
         re.match(r"[0-9]{0,4}>", around[min(start, 24) :])
     )
+
+
+def is_in_path(hit: Hit) -> bool:
+    """Whether a number is part of the path of a URL."""
+    return bool(re.search(r"://[^\s?&=]{1,56}/$", hit.before()))
+
+
+def is_in_blob(hit: Hit) -> bool:
+    """Whether a match lies within a long run of base64, where anything occurs by chance."""
+    signs = hit.text.signs
+    left, right = signs[max(0, hit.start - _BLOB_SIDE) : hit.start], signs[hit.end : hit.end + _BLOB_SIDE]
+    return len(left) == len(right) == _BLOB_SIDE and not (left + right).translate(None, _BASE64)
 
 
 def is_part(hit: Hit) -> bool:

@@ -183,6 +183,8 @@ def _mask_leaf(leaf: Leaf, findings: Sequence[Finding], masker: Masker) -> Leaf:
         place = bisect.bisect_left(starts, end)
         if place == 0 or marks[place - 1][1] <= start:
             marks.append((start, end, mask))
+    if not marks:
+        return leaf
     result, position = [], 0
     for start, end, mask in sorted(marks):
         result += [text[position:start], mask]
@@ -191,15 +193,16 @@ def _mask_leaf(leaf: Leaf, findings: Sequence[Finding], masker: Masker) -> Leaf:
 
 
 def _mask_leaves(items: list[Leaf], masker: Masker) -> tuple[list[Leaf], bool]:
-    """Masked leaves, and whether a further search finds nothing in them."""
+    """Masked leaves, and whether a further search finds nothing in them. Leaves that are alike are masked once."""
     for _ in range(_ROUNDS + 1):
-        findings = [_findings(item) for item in items]
-        if not any(findings):
+        findings = {item: _findings(item) for item in dict.fromkeys(items)}
+        if not any(findings.values()):
             return items, True
-        for item, own in zip(items, findings, strict=True):
+        for item, own in findings.items():
             for finding in own:
                 masker.learn(finding.kind, item.text[finding.start : finding.end])
-        items = [_mask_leaf(item, own, masker) for item, own in zip(items, findings, strict=True)]
+        masked = {item: _mask_leaf(item, own, masker) for item, own in findings.items()}
+        items = [masked[item] for item in items]
     return items, False
 
 

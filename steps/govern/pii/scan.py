@@ -26,6 +26,7 @@ MAX_CANDIDATES = 5000
 MAX_DEPTH = 2
 """Layers of base64 and the like that are unwrapped; what is wrapped deeper counts as found."""
 _NO_DIGITS = bytes(sign for sign in range(256) if not 0x30 <= sign <= 0x39)
+_BLOB_KINDS = ("secret", "credentials", "email")
 _LABELLED: dict[str, Check] = {
     "phone": phones.phone,
     "phone_before": labelled.phone_before,
@@ -153,11 +154,13 @@ def _accept(matcher: _Matcher, hit: Hit) -> Span | None:
     rule = matcher.rule
     if hit.text.signs[hit.end : hit.end + 5].find(b">") >= 0 and checks.is_mask(hit):
         return None
+    if rule.kind not in _BLOB_KINDS and checks.is_in_blob(hit):
+        return None
     if rule.label and not rule.check.endswith("_before") and checks.vetoed(hit.text.plain[hit.lead : hit.start]):
         return None
     if rule.kind == "national_id" and not rule.label and checks.is_part(hit):
         return None
-    if rule.veto and (checks.is_part(hit) or checks.vetoed(hit.before())):
+    if rule.veto and (checks.is_part(hit) or checks.vetoed(hit.before()) or checks.is_in_path(hit)):
         return None
     return matcher.check(hit)
 

@@ -68,6 +68,8 @@ def spelled_email(hit: Hit) -> Span | None:
 def key(hit: Hit) -> Span | None:
     """A vendor's key: random enough."""
     value = hit.value[:200]
+    if hit.text.signs[hit.end : hit.end + 1].isalnum():
+        return None
     longest = max(re.split(r"[-_./:]", value), key=len)
     if (
         entropy(value) < _KEY_ENTROPY

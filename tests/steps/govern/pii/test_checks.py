@@ -114,3 +114,13 @@ def test_numbers_that_go_on_are_parts():
 def test_words_before_a_number_say_that_it_is_something_else():
     assert all(map(checks.vetoed, ("order ", "Order number: ", "주문번호 ", "ISBN-13: ")))
     assert not any(map(checks.vetoed, ("card ", "border ", "I ordered it, call ")))
+
+
+def test_what_lies_in_base64_is_there_by_chance():
+    assert checks.is_in_blob(hit("AB123456C", before="x" * 50, after="/y" * 30))
+    assert not checks.is_in_blob(hit("AB123456C", before="x" * 50 + " ", after="/y" * 30))
+
+
+def test_number_in_the_path_of_a_url():
+    assert checks.is_in_path(hit("0612345678", before="https://example.com/orders/"))
+    assert not checks.is_in_path(hit("0612345678", before="https://example.com/?phone="))
