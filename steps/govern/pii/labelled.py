@@ -13,13 +13,15 @@ _MONTHS = (
 _MONTH = rf"(?:{_MONTHS})[a-z]{{0,8}}\.?"
 _BIRTH = re.compile(
     rf"(?i)(?:(?:{_MONTH} )?\d{{1,2}}(?:st|nd|rd|th|er)?\.?,? (?:of |de |d'|di )?(?:{_MONTH}),? (?:de |del )?\d{{2,4}}"
-    rf"|\d{{4}} ?[-./\x02] ?\d{{1,2}} ?[-./\x02] ?\d{{1,2}}\x02?|\d{{4}}\x02 ?\d{{1,2}}\x02 ?\d{{1,2}}\x02?"
+    rf"|\d{{4}} ?[-./\x02] ?\d{{1,2}} ?[-./\x02] ?\d{{1,2}}\x02?|\d{{4}}\x02 ?\d{{1,2}}\x02 ?\d{{1,2}}\x02?|\d{{1,2}}\x02\d{{1,2}}\x02\d{{1,2}}\x02"
     rf"|\d{{1,2}} ?[-./] ?\d{{1,2}} ?[-./] ?\d{{2,4}}|\d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d"
     rf"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
     rf"|\d{{1,2}} {_MONTH} ?(?:\d{{2,4}})?"
     rf"|\d{{4}}-?{_MONTH}-?\d{{1,2}}|\d{{1,2}}-{_MONTH}-\d{{2,4}}|(?:19|20)\d\d)(?![0-9])"
 )
 _MONTH_FIRST = re.compile(rf"(?i)(?:{_MONTH}) ?(?:the )?$")
+_YEAR, _YEAR_GAP = 4, 6
+_OF_OTHERS = re.compile(r"(?i)(?<!i was )(?<!i am )\bborn on$")  # as encyclopaedias tell it
 _TOKEN = re.compile(r"[0-9]+[A-Za-z0-9]*(?:[-./_ ]{1,2}[0-9A-Za-z]+)*")
 _HEAD = re.compile(r"(?:(?<![A-Za-z])(?:[A-Z]{1,3}[-. /]{1,2}|[A-Za-z]{1,18}))$")
 _MAX_RUN = 20  # letters and digits in one piece: more are a hash or an encoded text
@@ -136,6 +138,11 @@ def birth(hit: Hit) -> Span | None:
     gap = hit.text.signs[max(hit.lead, hit.start - 24) : hit.start].decode("ascii")
     month = _MONTH_FIRST.search(gap)
     if month is None and re.fullmatch(r"\d{1,2},? (?:19|20)\d\d", match[0]):
+        return None
+    if month is None and len(match[0]) == _YEAR and len(gap) > _YEAR_GAP:
+        return None
+    has_month_name = month is not None or re.search("[A-Za-z]{3}", match[0])
+    if has_month_name and _OF_OTHERS.search(hit.text.plain[max(0, hit.lead - 24) : hit.lead]):
         return None
     return hit.start - len(month[0]) if month else hit.start, hit.start + len(match[0])
 

@@ -11,6 +11,7 @@ from steps.govern.pii.checks import Hit, Span
 from steps.govern.pii.rules import tables
 
 _KEY_ENTROPY, _BEARER_ENTROPY = 3.0, 3.3  # bits a character
+_METHOD = re.compile(r"(?i)(?:sha|md|base|oauth|utf|argon|aes|rsa|pbkdf|bcrypt|scrypt|sso|mfa|v|http|step|rfc|[0-9]+-)-?[0-9a-z]{0,4}\b")
 _KEY_BLOCK = 16384  # characters
 _LAST_DOT = re.compile(r"[.,;:)\]}'\"`]+$")
 
@@ -146,6 +147,15 @@ def prose_password(hit: Hit) -> Span | None:
     if is_placeholder(value) or len(value) < 4 or not _is_password(value):
         return None
     return None if re.fullmatch(r"[a-z]+(?:['/_-][a-z]+)*|[0-9]{1,3}", value) else span
+
+
+def strong_password(hit: Hit) -> Span | None:
+    """A password that nothing but its own signs tells: letters with digits, and no name of a method."""
+    span = prose_password(hit)
+    value = hit.value
+    if span is None or not re.search("[A-Za-z]", value) or not re.search("[0-9]", value) or _METHOD.match(value):
+        return None
+    return span
 
 
 def field_name(hit: Hit) -> Span | None:
