@@ -16,7 +16,7 @@ from steps.govern.amend import StoredTrace, amend_row, refusal_of, stored_traces
 from steps.govern.gates import GATES, Decision, claims_gates, pii_gate
 from steps.govern.identity import keyed_hash, safe_id
 from steps.govern.parts import Parts, part_rows, read_parts
-from steps.govern.pii import flag_suspicious
+from steps.govern.pii.scan import which
 from steps.govern.rows import claims_row, feedback_row, ledger_row, limit_models, quarantine_row, trace_rows
 from steps.govern.texts import texts_of
 from steps.store.units import UNIT_STAGE, Unit
@@ -97,13 +97,6 @@ def count(by_trace: dict[str, str], places: int, spans: int, masked: int) -> Cou
     return counts
 
 
-def _flag_suspicious(traces: list[Trace]) -> list[bool]:
-    """Flags of traces whose text could hold personal data, by one RE2 pass over a column."""
-    import pyarrow as pa
-
-    return flag_suspicious(pa.array(["\n".join(texts_of(trace)) for trace in traces], pa.large_string()))
-
-
 class Settling:
     """Settling of the traces of one unit.
 
@@ -180,7 +173,7 @@ class Settling:
 
     def _pass_text(self, traces: list[Trace]) -> None:
         """Send the text of traces through the last gate and make their rows."""
-        for trace, is_suspicious in zip(traces, _flag_suspicious(traces), strict=True):
+        for trace, is_suspicious in zip(traces, which(["\n".join(texts_of(trace)) for trace in traces]), strict=True):
             stored_id = safe_id(self._key, trace.trace_id)
             decisions = pii_gate(trace, self._config) if is_suspicious else []
             if decisions and decisions[0].action == "stopped":

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from steps.chat.claims import CLASS_ORDER
 from steps.chat.trace import Trace
 from steps.contract.config import GovernConfig
-from steps.govern.pii import mask_texts
-from steps.govern.texts import replace_texts, texts_of
+from steps.govern.pii.mask import mask_trace
+from steps.govern.texts import is_document, replace_texts, texts_of
 
 GATES = ("consent", "region", "confidentiality", "pii")
 
@@ -74,17 +74,22 @@ def confidentiality_gate(trace: Trace, config: GovernConfig) -> Decision | None:
 def pii_gate(trace: Trace, config: GovernConfig) -> list[Decision]:
     """Mask personal data in every text of the trace, or stop the trace, as configured.
 
-    A trace in which a second search still finds something is stopped: a mask that leaks is worse than no row.
+    A trace in which a second search still finds something is stopped: a mask that leaks is worse than no row. So is
+    one whose search overflows or breaks.
     """
     texts = texts_of(trace)
-    masked, kinds, is_clean = mask_texts(texts)
-    if not kinds:
+    documents = [text for text in texts if is_document(text)]
+    plain = [text for text in texts if not is_document(text)]
+    result = mask_trace(plain, documents)
+    if (result.refusal and config.pii_action == "mask") or result.refusal in ("overflow", "error"):
+        return [Decision("pii", f"pii-{result.refusal}", "stopped")]
+    if not result.kinds:
         return []
-    if config.pii_action == "drop" or not is_clean:
-        rule = f"pii-{kinds[0]}" if is_clean or config.pii_action == "drop" else "pii-mask-incomplete"
-        return [Decision("pii", rule, "stopped")]
-    replace_texts(trace, dict(zip(texts, masked, strict=True)))
-    return [Decision("pii", f"pii-{kind}", "masked") for kind in kinds]
+    grave = [kind for kind in result.kinds if config.pii_action == "drop" or kind in config.pii_always_drop]
+    if grave:
+        return [Decision("pii", f"pii-{grave[0]}", "stopped")]
+    replace_texts(trace, dict(zip((*plain, *documents), (*result.texts, *result.json_texts), strict=True)))
+    return [Decision("pii", f"pii-{kind}", "masked") for kind in result.kinds]
 
 
 def claims_gates(trace: Trace, config: GovernConfig) -> Decision | None:

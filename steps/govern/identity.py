@@ -13,11 +13,28 @@ from pathlib import Path
 
 from steps.contract.config import GovernConfig
 from steps.contract.errors import AccessError, ConfigError
-from steps.govern.pii import find_personal_data
+from steps.govern.pii.scan import Overflow, find
 
 _KEY_BYTES = 32
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
-_OPAQUE = re.compile(r"[0-9a-fA-F]{16,64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_OPAQUE = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MAX_COUNT_DIGITS = 5
+_ID_WORDS = {
+    "session",
+    "trace",
+    "thread",
+    "run",
+    "chat",
+    "conversation",
+    "request",
+    "message",
+    "span",
+    "turn",
+    "test",
+    "batch",
+    "job",
+    "task",
+}
 
 
 def load_key(config: GovernConfig, workdir: Path) -> bytes:
@@ -69,9 +86,24 @@ def keyed_hash(key: bytes, value: str) -> str:
 @functools.lru_cache(maxsize=65536)
 def safe_value(value: str) -> str:
     """A short technical value as it is, "" when it could be free text or personal data."""
-    return value if _SAFE.fullmatch(value) and (_OPAQUE.fullmatch(value) or next(find_personal_data(value), None) is None) else ""
+    if not _SAFE.fullmatch(value):
+        return ""
+    try:
+        return value if _OPAQUE.fullmatch(value) or not find(value, first=True) else ""
+    except Overflow:
+        return ""
 
 
 def safe_id(key: bytes, value: str) -> str:
-    """An id as it is when it is a plain token without personal data, else its keyed hash."""
-    return value if not value or safe_value(value) else keyed_hash(key, value)
+    """An id as it is when it is 32 hex digits, a UUID or plainly counted (`session-12`), else its keyed hash.
+
+    Any other may be made of a person's name, number or day of birth, which no search tells from a random word.
+    """
+    return value if not value or _OPAQUE.fullmatch(value) or _is_counted(value) else keyed_hash(key, value)
+
+
+def _is_counted(value: str) -> bool:
+    """Whether an id consists of short numbers and of words that name things of ours."""
+    words = re.findall("[A-Za-z]+", value)
+    digits = sum(map(str.isdigit, value))
+    return digits <= _MAX_COUNT_DIGITS and safe_value(value) != "" and all(len(word) <= 2 or word.lower() in _ID_WORDS for word in words)

@@ -7,7 +7,7 @@ from typing import Any
 
 from steps.chat.messages import Message
 from steps.chat.trace import Trace
-from steps.chat.values import compact_json
+from steps.chat.values import compact_json, decode_json
 
 
 def _message_texts(message: Message) -> Iterator[str]:
@@ -34,6 +34,11 @@ def texts_of(trace: Trace) -> list[str]:
         texts += [compact_json(tool) for tool in generation.tools]
         texts += [medium.get("reference", "") for medium in generation.media]
     return list(dict.fromkeys(text for text in texts if text))
+
+
+def is_document(text: str) -> bool:
+    """Whether a text is a JSON object or list, whose leaves are masked one by one."""
+    return text[:1] in ("{", "[") and isinstance(decode_json(text), (dict, list))
 
 
 def replace_texts(trace: Trace, masked: Mapping[str, str]) -> None:

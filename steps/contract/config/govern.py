@@ -8,6 +8,25 @@ from pydantic import Field
 
 from steps.contract.refs import Frozen
 
+PersonalKind = Literal[
+    "secret",
+    "credentials",
+    "national_id",
+    "card",
+    "iban",
+    "account",
+    "document",
+    "encoded",
+    "email",
+    "phone",
+    "ip",
+    "mac",
+    "date_of_birth",
+    "address",
+    "name",
+]
+"""Kinds of personal data and secrets, the gravest first."""
+
 
 class GovernConfig(Frozen):
     """The four gates. What is not known is refused."""
@@ -25,5 +44,9 @@ class GovernConfig(Frozen):
     pii_action: Literal["mask", "drop"] = Field(
         default="drop",
         description="drop: refuse the trace, since a name beside an e-mail address may go unseen; mask: keep it with placeholders",
+    )
+    pii_always_drop: tuple[PersonalKind, ...] = Field(
+        default=("secret", "credentials", "national_id", "card", "iban", "account", "document", "encoded"),
+        description="kinds that refuse the trace even where the others are masked",
     )
     user_key_file: str = Field(default="", description="file with the key that hashes user ids; empty: made in the work folder")

@@ -55,7 +55,7 @@ def test_pii_is_masked_in_every_field(make_trace):
     )
     decisions = pii_gate(trace, GovernConfig(pii_action="mask"))
     assert [(d.gate, d.rule, d.action) for d in decisions] == [("pii", "pii-email", "masked")]
-    masked = "write to [EMAIL]"
+    masked = "write to <EMAIL_1>"
     assert (trace.question, trace.answer, trace.contexts) == (masked, masked, ["x", masked])
     assert trace.messages == [{"role": "system", "content": masked}, {"role": "user", "content": "y"}]
 
@@ -65,10 +65,22 @@ def test_pii_drops_the_trace_when_configured(make_trace):
     assert (decision.rule, decision.action) == ("pii-email", "stopped")
 
 
-def test_incomplete_mask_stops_the_trace(make_trace, monkeypatch):
-    monkeypatch.setattr("steps.govern.gates.mask_texts", lambda texts: (texts, ("email",), False))
-    (decision,) = pii_gate(make_trace(), GovernConfig(pii_action="mask"))
-    assert (decision.rule, decision.action) == ("pii-mask-incomplete", "stopped")
+@pytest.mark.parametrize(
+    "answer", ["my password is Tr0ub4dor&3", "SSN 078-05-1120", "card 4111 1111 1111 1111", "ghp_abcdefghijklmnopqrstuvwxyz0123456789"]
+)
+def test_grave_kinds_drop_the_trace_where_others_are_masked(make_trace, answer):
+    (decision,) = pii_gate(make_trace(answer=f"{answer} and bob@example.com"), GovernConfig(pii_action="mask"))
+    assert decision.action == "stopped" and decision.rule in ("pii-secret", "pii-national_id", "pii-card")
+    trace = make_trace(answer=f"{answer} and bob@example.com")
+    decisions = pii_gate(trace, GovernConfig(pii_action="mask", pii_always_drop=()))
+    assert {decision.action for decision in decisions} == {"masked"} and "<EMAIL_1>" in trace.answer
+
+
+@pytest.mark.parametrize("action", ["mask", "drop"])
+def test_a_search_that_overflows_stops_the_trace(make_trace, action):
+    trace = make_trace(question=" ".join(f"My name is A{chr(97 + i // 26)}{chr(97 + i % 26)}x Person." for i in range(80)))
+    (decision,) = pii_gate(trace, GovernConfig(pii_action=action))
+    assert (decision.rule, decision.action) == ("pii-overflow", "stopped")
 
 
 def test_clean_trace_is_left_alone(make_trace):

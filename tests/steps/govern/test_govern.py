@@ -106,9 +106,9 @@ def test_masked_text_is_nowhere_and_the_rest_stays(tmp_path, write_requests, run
     result = check(run_both(tmp_path / "raw", tmp_path / "work", configured(pii_action="mask")))
     assert (result.written, result.masked, result.stopped) == (1, 1, 0)
     (row,) = read_table(tmp_path / "work", "traces")
-    assert row["question"] == "I am [NAME]님, [PHONE]. Which port?"
+    assert row["question"] == "I am <NAME_1>님, <PHONE_1>. Which port?"
     (call,) = read_table(tmp_path / "work", "generations")
-    assert "[EMAIL] about port 8443." in call["messages_json"]
+    assert "<EMAIL_1> about port 8443." in call["messages_json"]
     assert row["pii_masked"] == ["email", "name", "phone"]
     assert {(e["trace_id"], e["rule"], e["action"]) for e in read_table(tmp_path / "work", "gate_ledger")} == {
         (masked, f"pii-{k}", "masked") for k in row["pii_masked"]

@@ -41,6 +41,32 @@ def test_values_that_could_be_text_or_people_are_not_kept(value):
     assert safe_id(b"k" * 16, value) == keyed_hash(b"k" * 16, value)
 
 
-@pytest.mark.parametrize("value", ["stop", "eu-west-1", "session-1", "ab" * 16, "550e8400-e29b-41d4-a716-446655440000", "agent-model"])
+@pytest.mark.parametrize("value", ["stop", "eu-west-1", "agent-model", "gpt-4o-2024-08-06", "meta-llama/Llama-3.1-8B-Instruct", "v1.2.3"])
 def test_plain_tokens_are_kept(value):
+    assert safe_value(value) == value
+
+
+@pytest.mark.parametrize("value", ["ab" * 16, "550e8400-e29b-41d4-a716-446655440000"])
+def test_random_ids_are_kept(value):
     assert safe_value(value) == safe_id(b"k" * 16, value) == value
+
+
+@pytest.mark.parametrize("value", ["session-1", "t0", "run-2/turn-14"])
+def test_counted_ids_are_kept(value):
+    assert safe_id(b"k" * 16, value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "session-kim",
+        "M12345678",
+        "kim-minsu-19900101",
+        "536904399",
+        "8210123456780000",
+        "hong.gildong-19850715",
+        "john.smith.at.example.com",
+    ],
+)
+def test_ids_that_may_be_made_of_a_person_are_hashed(value):
+    assert safe_id(b"k" * 16, value) == keyed_hash(b"k" * 16, value)
