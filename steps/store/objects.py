@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from steps.contract.errors import ConfigError
+from steps.contract.errors import ConfigError, DataError
 from steps.store.aws_errors import aws_errors
 
 _DIGEST = "ctp-sha256"
+# The SDK asks again for a request that failed, not for a body that broke off.
+_READS = 4
 
 
 def split_s3(uri: str) -> tuple[str, str]:
@@ -38,9 +41,11 @@ class S3Objects:
         try:
             import boto3
             from botocore.config import Config
+            from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
         except ImportError:
             raise ConfigError("boto3 is not installed: install the extra `registry`") from None
         self.bucket = bucket
+        self._broken = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
         with aws_errors(f"s3://{bucket}"):
             self._client: Any = boto3.session.Session().client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
 
@@ -90,6 +95,46 @@ class S3Objects:
         with aws_errors(self._name(prefix)):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+    def entries(self, prefix: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield `Key`, `ETag`, `Size` and `LastModified` of what begins with `prefix`, in order of keys."""
+        with aws_errors(self._name(prefix)):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit}
+            )
+            for page in pages:
+                yield from page.get("Contents", ())
+
+    def folder(self, prefix: str) -> tuple[list[dict[str, Any]], list[str]]:
+        """Entries right below a prefix that ends with a slash, and the prefixes of its folders."""
+        entries: list[dict[str, Any]] = []
+        folders: list[str] = []
+        with aws_errors(self._name(prefix)):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                entries += page.get("Contents", ())
+                folders += [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+        return entries, folders
+
+    def read_range(self, key: str, start: int, length: int, etag: str) -> bytes:
+        """Read bytes of an object that still has this ETag.
+
+        Raises:
+            DataError: it is gone, or was replaced.
+        """
+        what = {"Bucket": self.bucket, "Key": key, "IfMatch": etag, "Range": f"bytes={start}-{start + length - 1}"}
+        with aws_errors(self._name(key)):
+            for attempt in range(_READS):
+                try:
+                    part: bytes = self._client.get_object(**what)["Body"].read()
+                    break
+                except self._client.exceptions.ClientError as error:
+                    if error.response["ResponseMetadata"]["HTTPStatusCode"] in (412, 416):
+                        raise DataError(f"source file {self._name(key)}: not the object that was listed: run ingest again") from error
+                    raise
+                except self._broken:
+                    if attempt == _READS - 1:
+                        raise
+        return part
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects; those that are gone are passed over."""

@@ -7,10 +7,11 @@ import hashlib
 import io
 import os
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from steps.contract.errors import AccessError, DataError, TransientError
 from steps.store.aws_errors import typed_error
@@ -63,8 +64,12 @@ class PlannedReader(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def _remote(uri: str) -> tuple[FileSystem, str]:
-    """The file system and path behind a URI such as s3://bucket/prefix."""
+def remote(uri: str) -> tuple[FileSystem, str]:
+    """The file system and path behind a URI such as s3://bucket/prefix.
+
+    Raises:
+        DataError: no such scheme, or no such form.
+    """
     import pyarrow as pa
     from pyarrow.fs import FileSystem
 
@@ -77,9 +82,8 @@ def _remote(uri: str) -> tuple[FileSystem, str]:
 
 def local_path(uri: str) -> Path | None:
     """The path of a local source, or None for one behind another scheme."""
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
+    if uri.startswith("file:"):
+        return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
     return None if re.match(r"[a-z][a-z0-9+.-]+://", uri) else Path(uri)
 
 
@@ -95,7 +99,7 @@ def open_source(uri: str) -> BinaryIO:
     try:
         if path is not None:
             return path.open("rb")
-        filesystem, remote_path = _remote(uri)
+        filesystem, remote_path = remote(uri)
         stream: BinaryIO = filesystem.open_input_stream(remote_path, compression=None)
         return stream
     except FileNotFoundError:
@@ -153,7 +157,7 @@ def list_source(source: str) -> list[str]:
 def _list_remote(source: str) -> list[str]:
     from pyarrow.fs import FileSelector, FileType
 
-    filesystem, root = _remote(source)
+    filesystem, root = remote(source)
     scheme = urlsplit(source).scheme
     try:
         info = filesystem.get_file_info(root)
@@ -200,7 +204,7 @@ def _format(uri: str, head: bytes) -> str:
         return "langfuse"
     if re.search(rb'"resource_?[sS]pans"', head):
         return "otlp"
-    if re.search(rb'"resource(Metrics|Logs)"', head):
+    if re.match(rb'\s*\{\s*"resource(Metrics|Logs)"', head):
         return "other"
     return "langfuse" if re.search(rb'"(trace_?[iI]d|traceName|trace_name)"', head) else "unknown"
 
@@ -230,6 +234,6 @@ def inspect_file(uri: str) -> FoundFile:
     if uri.lower().endswith(".gz"):
         try:
             head = gzip.GzipFile(fileobj=io.BytesIO(head)).read1(_HEAD_BYTES)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             head = b""
     return FoundFile(file=SourceFile(uri=uri, sha256=digest.hexdigest(), bytes=size), format=_format(uri, head), group=_group(uri))
