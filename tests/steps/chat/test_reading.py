@@ -125,7 +125,7 @@ def test_parquet_rows_and_damage(tmp_path, read, langfuse_row):
     data = (tmp_path / "a.parquet").read_bytes()
     spans = read("a.parquet", data)
     assert {span.attributes["langfuse.observation.usage_details"]["input"] for span in spans} == {1}
-    assert [span.attributes["langfuse.trace.metadata.consent"] for span in spans] == ["train"] * 3
+    assert [span.attributes["langfuse.observation.metadata.consent"] for span in spans] == ["train"] * 3
     assert outcome(read("b.parquet", data[:-30])) == [(1, "not-parquet")]
     assert outcome(read("c.parquet", b"")) == [(1, "not-parquet")]
 
