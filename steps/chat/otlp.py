@@ -1,4 +1,4 @@
-"""Reader of OTLP trace data (JSON and protobuf) into spans.
+"""Reader of OTLP trace data (JSON) into spans.
 
 Source: OpenTelemetry protocol 1.x, JSON encoding; collector file exporter and awss3exporter.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from steps.chat.span import Record, Span, Unreadable
 
-_STATUS_ERROR = 2
+STATUS_ERROR = 2
 
 
 def parse_trace_id(value: Any) -> str:
@@ -88,7 +88,7 @@ def _span(raw: dict[str, Any], trace_id: str, resource: dict[str, Any], uri: str
         attributes=attributes_of(raw.get("attributes")),
         events=[(str(event.get("name") or ""), attributes_of(event.get("attributes"))) for event in raw.get("events") or ()],
         resource=resource,
-        error=status.get("code") in (_STATUS_ERROR, "STATUS_CODE_ERROR", str(_STATUS_ERROR)),
+        error=status.get("code") in (STATUS_ERROR, "STATUS_CODE_ERROR", str(STATUS_ERROR)),
         uri=uri,
         offset=offset,
     )
@@ -116,52 +116,3 @@ def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[
                 yield Unreadable(uri, offset, "malformed-span")
     if not isinstance(blocks, list):
         yield Unreadable(uri, offset, "malformed-resource")
-
-
-def _proto_value(value: Any) -> Any:
-    """A protobuf AnyValue as a plain Python value."""
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_proto_value(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return _proto_attributes(value.kvlist_value.values)
-    return getattr(value, kind) if kind else None
-
-
-def _proto_attributes(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _proto_value(pair.value) for pair in pairs}
-
-
-def spans_of_protobuf(data: bytes, uri: str, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """Yield the spans of one TracesData (or ExportTraceServiceRequest: same bytes) message."""
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
-
-    try:
-        message = TracesData.FromString(data)
-    except DecodeError:
-        yield Unreadable(uri, 0, "not-protobuf")
-        return
-    number = 0
-    for block in message.resource_spans:
-        resource = _proto_attributes(block.resource.attributes)
-        for raw in (span for scope in block.scope_spans for span in scope.spans):
-            number += 1
-            trace_id = parse_trace_id(raw.trace_id.hex())
-            if not trace_id:
-                yield Unreadable(uri, number, "bad-trace-id")
-            elif wanted(trace_id):
-                yield Span(
-                    trace_id=trace_id,
-                    span_id=raw.span_id.hex(),
-                    parent_id=raw.parent_span_id.hex() if any(raw.parent_span_id) else "",
-                    name=raw.name,
-                    start_ns=raw.start_time_unix_nano,
-                    end_ns=raw.end_time_unix_nano,
-                    attributes=_proto_attributes(raw.attributes),
-                    events=[(event.name, _proto_attributes(event.attributes)) for event in raw.events],
-                    resource=resource,
-                    error=raw.status.code == _STATUS_ERROR,
-                    uri=uri,
-                    offset=number,
-                )

@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from steps.chat.otlp import attribute_value, parse_trace_id, spans_of, spans_of_protobuf
+from steps.chat.otlp import attribute_value, parse_trace_id, spans_of
+from steps.chat.otlp_protobuf import spans_of_protobuf
 from steps.chat.span import Span, Unreadable
 
 ID = "0AF7651916CD43DD8448EB211C80319C"
