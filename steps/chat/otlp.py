@@ -14,6 +14,7 @@ from typing import Any
 from steps.chat.span import Record, Span, Unreadable
 
 STATUS_ERROR = 2
+MALFORMED = (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 def parse_trace_id(value: Any) -> str:
@@ -39,7 +40,9 @@ def attribute_value(value: Any) -> Any:
     if text is not None:
         return text
     for key, content in value.items():
-        if key in ("boolValue", "doubleValue", "bytesValue"):
+        if key == "doubleValue":
+            return float(content)
+        if key in ("boolValue", "bytesValue"):
             return content
         if key == "intValue":
             return int(content)
@@ -55,6 +58,8 @@ def attributes_of(pairs: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for pair in pairs or ():
         key = pair["key"]
+        if type(key) is not str:
+            raise TypeError("a key is a text")
         if key not in result:
             result[key] = attribute_value(pair.get("value") or {})
     return result
@@ -94,17 +99,59 @@ def _span(raw: dict[str, Any], trace_id: str, resource: dict[str, Any], uri: str
     )
 
 
+def _sound_pairs(pairs: Any) -> list[dict[str, Any]]:
+    """The well-formed ones of a KeyValue list."""
+    sound = []
+    for pair in pairs if isinstance(pairs, list) else ():
+        try:
+            attributes_of([pair])
+        except MALFORMED:
+            continue
+        sound.append(pair)
+    return sound
+
+
+def _mend(raw: dict[str, Any]) -> dict[str, Any]:
+    """A malformed span without what is malformed in it: the claims among its other attributes still count."""
+    mended = {**raw, "attributes": _sound_pairs(raw.get("attributes"))}
+    events = raw.get("events")
+    mended["events"] = [
+        {"name": event.get("name"), "attributes": _sound_pairs(event.get("attributes"))}
+        for event in (events if isinstance(events, list) else ())
+        if isinstance(event, dict)
+    ]
+    if not isinstance(raw.get("status"), dict):
+        mended["status"] = {}
+    for camel, snake in (("startTimeUnixNano", "start_time_unix_nano"), ("endTimeUnixNano", "end_time_unix_nano")):
+        try:
+            mended[camel] = int(_pick(raw, camel, snake) or 0)
+        except (TypeError, ValueError, OverflowError):
+            mended[camel] = "0"
+    return mended
+
+
+def _mend_block(block: Any) -> tuple[dict[str, Any], list[Any]]:
+    """Resource attributes and spans of a malformed block, as far as they can be told."""
+    if not isinstance(block, dict):
+        return {}, []
+    resource = block.get("resource")
+    scopes = _pick(block, "scopeSpans", "scope_spans")
+    lists = [scope.get("spans") for scope in (scopes if isinstance(scopes, list) else ()) if isinstance(scope, dict)]
+    attributes = attributes_of(_sound_pairs(resource.get("attributes") if isinstance(resource, dict) else ()))
+    return attributes, [raw for spans in lists if isinstance(spans, list) for raw in spans]
+
+
 def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """Yield the spans of one TracesData object, and an `Unreadable` for each malformed one."""
+    """Yield the spans of one TracesData object, and an `Unreadable` for each malformed place."""
     blocks = _pick(document, "resourceSpans", "resource_spans")
     for block in blocks if isinstance(blocks, list) else ():
         try:
             resource = attributes_of((block.get("resource") or {}).get("attributes"))
             scopes = _pick(block, "scopeSpans", "scope_spans") or block.get("instrumentationLibrarySpans") or ()
             spans = [raw for scope in scopes for raw in scope.get("spans") or ()]
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        except MALFORMED:
             yield Unreadable(uri, offset, "malformed-resource")
-            continue
+            resource, spans = _mend_block(block)
         for raw in spans:
             try:
                 trace_id = parse_trace_id(_pick(raw, "traceId", "trace_id"))
@@ -112,7 +159,17 @@ def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[
                     yield Unreadable(uri, offset, "bad-trace-id")
                 elif wanted(trace_id):
                     yield _span(raw, trace_id, resource, uri, offset)
-            except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):
-                yield Unreadable(uri, offset, "malformed-span")
+            except MALFORMED:
+                yield from _mended_span(raw, resource, uri, offset)
     if not isinstance(blocks, list):
         yield Unreadable(uri, offset, "malformed-resource")
+
+
+def _mended_span(raw: Any, resource: dict[str, Any], uri: str, offset: int) -> Iterator[Record]:
+    try:
+        span = _span(_mend(raw), parse_trace_id(_pick(raw, "traceId", "trace_id")), resource, uri, offset)
+    except MALFORMED:
+        yield Unreadable(uri, offset, "malformed-span")
+        return
+    yield span
+    yield Unreadable(uri, offset, "malformed-attribute")

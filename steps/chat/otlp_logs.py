@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from steps.chat.otlp import attribute_value, attributes_of, parse_trace_id
+from steps.chat.otlp import MALFORMED, attribute_value, attributes_of, parse_trace_id
 from steps.chat.span import LogEvent, Unreadable
 
 EVENT_PREFIX = "gen_ai."
@@ -50,13 +50,13 @@ def log_events_of(document: dict[str, Any], uri: str, offset: int, wanted: Calla
             resource = attributes_of((block.get("resource") or {}).get("attributes"))
             scopes = block.get("scopeLogs") or block.get("scope_logs") or ()
             records = [raw for scope in scopes for raw in scope.get("logRecords") or scope.get("log_records") or ()]
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        except MALFORMED:
             yield Unreadable(uri, offset, "malformed-resource")
             continue
         for raw in records:
             try:
                 event = _event(raw, resource, uri, offset)
-            except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):
+            except MALFORMED:
                 event = Unreadable(uri, offset, "malformed-log")
             if event is not None:
                 has_events = True

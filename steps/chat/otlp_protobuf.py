@@ -9,6 +9,7 @@ Source: OpenTelemetry protocol 1.x; protobuf wire format.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,8 +19,13 @@ from steps.chat.span import Record, Span, Unreadable
 
 _LENGTH_DELIMITED = 2
 _FIXED_BYTES = {1: 8, 5: 4}
-_BLOCK, _RESOURCE, _SCOPE, _ITEM = 1, 1, 2, 2
+_BLOCK, _RESOURCE, _SCOPE, _ITEM = 0x0A, 0x0A, 0x12, 0x12
+# Times of a log record; start and end of a span; gauge, sum, histograms and summary of a metric.
+_LOG_TAGS = frozenset({0x09, 0x59})
+_SPAN_TAGS = frozenset({0x39, 0x41})
+_METRIC_TAGS = frozenset({0x2A, 0x3A, 0x4A, 0x52, 0x5A})
 _TRACE_ID_TAG = b"\x0a\x10"
+_PRINTABLE = re.compile(rb"[ -~]+")
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -40,7 +46,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, bool]]:
-    """Yield the length-delimited fields of a message as (number, content, whether it is all there).
+    """Yield the fields of a message as (tag, content of a length-delimited one, whether it is all there).
 
     Raises:
         ValueError: it is no message.
@@ -48,17 +54,19 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, bool]]:
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
+        wire = tag & 7
         if wire == _LENGTH_DELIMITED:
             length, at = _varint(data, at)
-            yield number, data[at : at + length], at + length <= len(data)
+            yield tag, data[at : at + length], at + length <= len(data)
             at += length
-        elif wire == 0:
+            continue
+        if wire == 0:
             _, at = _varint(data, at)
         elif wire in _FIXED_BYTES:
             at += _FIXED_BYTES[wire]
         else:
             raise ValueError("unknown wire type")
+        yield tag, data[:0], at <= len(data)
 
 
 def _value(value: Any) -> Any:
@@ -108,16 +116,15 @@ def _log(raw: Any, resource: dict[str, Any], uri: str, offset: int) -> Record | 
 
 
 def _signal(item: memoryview) -> str:
-    """What the items of a scope are, by the first bytes of one: a span begins with its id, a log record with its time."""
-    if bytes(item[:2]) == _TRACE_ID_TAG:
-        return "traces"
+    """What the items of a scope are, by the fields of one: times are numbers in spans and logs, and messages in metrics."""
     try:
-        numbers = {number: len(content) for number, content, _ in _fields(item)}
+        tags = {tag for tag, _, _ in _fields(item)}
     except ValueError:
         return "traces"
-    if item[:1] == b"\x09" or numbers.get(9) == 16 or item[:1] == b"\x59":
+    if tags & _LOG_TAGS:
         return "logs"
-    return "metrics" if numbers.keys() & {5, 7, 9, 10, 11} and numbers.get(1) != 16 else "traces"
+    has_id = bytes(item[:2]) == _TRACE_ID_TAG and not _PRINTABLE.fullmatch(bytes(item[2:18]))
+    return "metrics" if tags & _METRIC_TAGS and not tags & _SPAN_TAGS and not has_id else "traces"
 
 
 def _items(data: memoryview) -> Iterator[tuple[memoryview, memoryview, bool]]:

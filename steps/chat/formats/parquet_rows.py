@@ -70,12 +70,13 @@ def _open(stream: io.BufferedReader[Any]) -> tuple[pq.ParquetFile, str]:
 
     metadata = pq.read_metadata(stream)
     stream.seek(0)
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    shared = {name for group in groups for name in _delta_coded(group)}
     columns = [metadata.schema.column(index) for index in range(metadata.num_columns)]
-    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY" and column.path.partition(".")[0] in FIELD_NAMES]
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY" and column.path not in shared]
     file = pq.ParquetFile(stream, metadata=metadata, read_dictionary=texts)
     if not is_table(frozenset(file.schema_arrow.names)):
         return file, "unknown-format"
-    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     if metadata.num_rows > MAX_RECORDS:
         return file, "too-many-records"
     if any(group.total_byte_size > MAX_ROW_GROUP_BYTES for group in groups):
@@ -83,9 +84,20 @@ def _open(stream: io.BufferedReader[Any]) -> tuple[pq.ParquetFile, str]:
     return file, ""
 
 
+def _delta_coded(group: pq.RowGroupMetaData) -> dict[str, int]:
+    """Columns whose texts share their beginnings, which PyArrow cannot read as dictionaries, and the size of each."""
+    chunks = [group.column(index) for index in range(group.num_columns)]
+    return {chunk.path_in_schema: chunk.total_uncompressed_size for chunk in chunks if "DELTA_BYTE_ARRAY" in chunk.encodings}
+
+
 def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     columns = [name for name in file.schema_arrow.names if name in FIELD_NAMES]
-    yield from file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+    for index in range(file.metadata.num_row_groups):
+        # No text of a column is longer than the column.
+        longest = max(_delta_coded(file.metadata.row_group(index)).values(), default=0)
+        rows = max(1, min(_BATCH_ROWS, MAX_ROW_BYTES // max(1, longest)))
+        # One row group at a time: PyArrow does not join nested dictionaries of two.
+        yield from file.iter_batches(batch_size=rows, row_groups=[index], columns=columns, use_threads=False)
 
 
 def _split(batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
@@ -109,7 +121,7 @@ def _dense_bytes(column: pa.Array) -> int:
             return 0
         return int(pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_map(column.type):
-        first, last = column.offsets[0].as_py(), column.offsets[-1].as_py()
+        first, last = int(column.offsets[0].as_py()), int(column.offsets[-1].as_py())
         children = (column.keys, column.items) if pa.types.is_map(column.type) else (column.values,)
         return 8 * (last - first) + sum(_dense_bytes(child.slice(first, last - first)) for child in children)
     if pa.types.is_struct(column.type):

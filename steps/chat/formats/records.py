@@ -68,7 +68,7 @@ def records_of_frames(stream: io.BufferedReader[Any], uri: str, wanted: Wanted) 
             yield Unreadable(uri, number, "truncated")
             return
         damage = Damage()
-        content = unpack(io.BufferedReader(io.BytesIO(message)), length, damage)  # type: ignore[arg-type]
+        content = unpack(io.BufferedReader(io.BytesIO(message)), length, damage)
         text = content.read(MAX_LINE_BYTES + 1)
         if damage.reason or len(text) > MAX_LINE_BYTES:
             yield Unreadable(uri, number, damage.reason or "message-too-long")
