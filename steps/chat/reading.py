@@ -69,7 +69,7 @@ def _content_records(stream: io.BufferedReader[Any], uri: str, size: int, wanted
         else:
             held = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(data)))
             yield from _table_records(parquet_rows(held, uri, size), uri, wanted)
-    elif head:
+    else:
         yield Unreadable(uri, 0, "unknown-format")
 
 
@@ -78,7 +78,11 @@ def _file_records(stream: io.BufferedReader[Any], uri: str, size: int, wanted: W
         yield Unreadable(uri, 0, "empty-file")
         return
     damage = Damage()
-    yield from _content_records(unpack(stream, size, damage), uri, size, wanted, limit)
+    content = unpack(stream, size, damage)
+    if content.peek(1):
+        yield from _content_records(content, uri, size, wanted, limit)
+    elif not damage.reason:
+        yield Unreadable(uri, 0, "empty-file")
     if damage.reason:
         yield Unreadable(uri, 0, damage.reason)
 
