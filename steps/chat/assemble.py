@@ -9,20 +9,23 @@ from typing import Any
 from steps.chat.answer import SIDE_STEPS, Answer, find_answer, find_question, find_root, own_words, user_text_of
 from steps.chat.claims import claims_of
 from steps.chat.contexts import find_contexts, is_retriever
+from steps.chat.feedback import Verdict, Vote, combine, verdict_of
 from steps.chat.generation import Generation, input_of, read_generation
-from steps.chat.langfuse import FEEDBACK_NAMES, parse_feedback
+from steps.chat.langfuse_rows import as_number
 from steps.chat.outputs import parse_output
 from steps.chat.same_call import merge_same_calls
 from steps.chat.span import Score, Span
 from steps.chat.span_kind import GENERATION, SIDE_KINDS, kind_of
 from steps.chat.trace import Trace, model_partition
 from steps.chat.usage import first_word
-from steps.chat.values import decode_json, decode_object
+from steps.chat.values import as_word, decode_json, decode_object
+from steps.contract.config.feedback import FeedbackConfig
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_NS = 946_684_800 * 10**9  # 2000-01-01: earlier is a broken clock, and would be its own partition
 _FUTURE_NS = 2 * 86_400 * 10**9  # a clock that is ahead by more than two days is broken
 MAX_TEXT_CHARACTERS = 4_000_000
+DEFAULT_RULES = FeedbackConfig()
 _VERSION_KEYS = (
     *("ctp.model_version", "gen_ai.response.model_version", "langfuse.trace.metadata.model_version"),
     *("langfuse.observation.metadata.model_version", "metadata.model_version", "model_version"),
@@ -51,19 +54,20 @@ def _version(answering: Span | None, generations: list[Span], root: Span) -> str
     return ""
 
 
-def _feedback(spans: list[Span], scores: list[Score]) -> float | None:
-    """The user's verdict: the latest score, else the last evaluation event."""
-    values = [score for score in scores if score.value is not None]
-    if values:
-        return max(values, key=lambda score: score.at_ns).value
-    result = None
-    for span in spans:
-        for name, event in span.events:
-            title = str(event.get("gen_ai.evaluation.name") or "").strip().casefold()
-            if name == "gen_ai.evaluation.result" and title in FEEDBACK_NAMES:
-                value = parse_feedback(event.get("gen_ai.evaluation.score.value"), event.get("gen_ai.evaluation.score.label"))
-                result = value if value is not None else result
-    return result
+def feedback_of(spans: Iterable[Span], scores: Iterable[Score], rules: FeedbackConfig) -> float | None:
+    """The users' verdict, 0-1, of all scores and evaluation events; None without one."""
+    votes = []
+    for score in scores:
+        verdict = verdict_of(score.name, score.data_type, score.number, score.label, score.source, rules, score.author)
+        if isinstance(verdict, Verdict):
+            votes.append(Vote(verdict.name, score.author, score.at_ns, verdict.value))
+    if not votes:
+        for position, (name, event) in enumerate(event for span in spans for event in span.events):
+            if name == "gen_ai.evaluation.result":
+                title, label = as_word(event.get("gen_ai.evaluation.name")), as_word(event.get("gen_ai.evaluation.score.label"))
+                verdict = verdict_of(title, "", as_number(event.get("gen_ai.evaluation.score.value")), label, "", rules)
+                votes += [Vote(verdict.name, "", position, verdict.value)] if isinstance(verdict, Verdict) else []
+    return combine(votes)
 
 
 def _unique(spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
@@ -137,6 +141,8 @@ def assemble(
     now: datetime | None = None,
     side_steps: frozenset[str] = SIDE_STEPS,
     trust_prompts: bool = False,
+    rules: FeedbackConfig = DEFAULT_RULES,
+    claim_spans: Iterable[Span] = (),
 ) -> Trace | str:
     """Assemble the trace of spans that have one trace id, in any order and with redeliveries.
 
@@ -146,6 +152,8 @@ def assemble(
         now: today's clock; times later than two days from it are refused. None: the machine's.
         side_steps: words in the name of a call that is never the answer, such as "title".
         trust_prompts: sections of a prompt are the app's, although nothing tells the user's own words.
+        rules: which scores are users' verdicts.
+        claim_spans: claims that came apart from the trace's spans.
 
     Returns:
         The trace, or why there is none: no-generation, generation-error, no-answer, no-input,
@@ -176,7 +184,7 @@ def assemble(
     now_ns = int((now or datetime.now(UTC)).timestamp()) * 10**9
     if not _EARLIEST_NS <= start_ns <= now_ns + _FUTURE_NS:
         return "bad-timestamp"
-    claims = claims_of([root, *ordered, *poorer])
+    claims = claims_of([root, *ordered, *poorer, *claim_spans])
     by_id = {span.span_id: span for span in ordered}
     answering = by_id.get(answer.generation.span_id) if answer.generation else None
     words = own_words(root, ordered, asked)
@@ -203,7 +211,7 @@ def assemble(
         generations=whole,
         answer_span_id=answer.generation.span_id if answer.generation else "",
         answer_source=answer.source,
-        feedback=_feedback(ordered, list(scores)),
+        feedback=feedback_of(ordered, scores, rules),
         status="error" if asked.error else "ok",
         environment=environment,
     )

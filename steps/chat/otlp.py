@@ -1,4 +1,4 @@
-"""Reader of OTLP trace data (JSON and protobuf) into spans.
+"""Reader of OTLP trace data (JSON) into spans.
 
 Source: OpenTelemetry protocol 1.x, JSON encoding; collector file exporter and awss3exporter.
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 from steps.chat.span import Record, Span, Unreadable
 
-_STATUS_ERROR = 2
+STATUS_ERROR = 2
+MALFORMED = (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 def parse_trace_id(value: Any) -> str:
@@ -39,7 +40,9 @@ def attribute_value(value: Any) -> Any:
     if text is not None:
         return text
     for key, content in value.items():
-        if key in ("boolValue", "doubleValue", "bytesValue"):
+        if key == "doubleValue":
+            return float(content)
+        if key in ("boolValue", "bytesValue"):
             return content
         if key == "intValue":
             return int(content)
@@ -55,6 +58,8 @@ def attributes_of(pairs: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for pair in pairs or ():
         key = pair["key"]
+        if type(key) is not str:
+            raise TypeError("a key is a text")
         if key not in result:
             result[key] = attribute_value(pair.get("value") or {})
     return result
@@ -88,23 +93,65 @@ def _span(raw: dict[str, Any], trace_id: str, resource: dict[str, Any], uri: str
         attributes=attributes_of(raw.get("attributes")),
         events=[(str(event.get("name") or ""), attributes_of(event.get("attributes"))) for event in raw.get("events") or ()],
         resource=resource,
-        error=status.get("code") in (_STATUS_ERROR, "STATUS_CODE_ERROR", str(_STATUS_ERROR)),
+        error=status.get("code") in (STATUS_ERROR, "STATUS_CODE_ERROR", str(STATUS_ERROR)),
         uri=uri,
         offset=offset,
     )
 
 
+def _sound_pairs(pairs: Any) -> list[dict[str, Any]]:
+    """The well-formed ones of a KeyValue list."""
+    sound = []
+    for pair in pairs if isinstance(pairs, list) else ():
+        try:
+            attributes_of([pair])
+        except MALFORMED:
+            continue
+        sound.append(pair)
+    return sound
+
+
+def _mend(raw: dict[str, Any]) -> dict[str, Any]:
+    """A malformed span without what is malformed in it: the claims among its other attributes still count."""
+    mended = {**raw, "attributes": _sound_pairs(raw.get("attributes"))}
+    events = raw.get("events")
+    mended["events"] = [
+        {"name": event.get("name"), "attributes": _sound_pairs(event.get("attributes"))}
+        for event in (events if isinstance(events, list) else ())
+        if isinstance(event, dict)
+    ]
+    if not isinstance(raw.get("status"), dict):
+        mended["status"] = {}
+    for camel, snake in (("startTimeUnixNano", "start_time_unix_nano"), ("endTimeUnixNano", "end_time_unix_nano")):
+        try:
+            mended[camel] = int(_pick(raw, camel, snake) or 0)
+        except (TypeError, ValueError, OverflowError):
+            mended[camel] = "0"
+    return mended
+
+
+def _mend_block(block: Any) -> tuple[dict[str, Any], list[Any]]:
+    """Resource attributes and spans of a malformed block, as far as they can be told."""
+    if not isinstance(block, dict):
+        return {}, []
+    resource = block.get("resource")
+    scopes = _pick(block, "scopeSpans", "scope_spans")
+    lists = [scope.get("spans") for scope in (scopes if isinstance(scopes, list) else ()) if isinstance(scope, dict)]
+    attributes = attributes_of(_sound_pairs(resource.get("attributes") if isinstance(resource, dict) else ()))
+    return attributes, [raw for spans in lists if isinstance(spans, list) for raw in spans]
+
+
 def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """Yield the spans of one TracesData object, and an `Unreadable` for each malformed one."""
+    """Yield the spans of one TracesData object, and an `Unreadable` for each malformed place."""
     blocks = _pick(document, "resourceSpans", "resource_spans")
     for block in blocks if isinstance(blocks, list) else ():
         try:
             resource = attributes_of((block.get("resource") or {}).get("attributes"))
             scopes = _pick(block, "scopeSpans", "scope_spans") or block.get("instrumentationLibrarySpans") or ()
             spans = [raw for scope in scopes for raw in scope.get("spans") or ()]
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        except MALFORMED:
             yield Unreadable(uri, offset, "malformed-resource")
-            continue
+            resource, spans = _mend_block(block)
         for raw in spans:
             try:
                 trace_id = parse_trace_id(_pick(raw, "traceId", "trace_id"))
@@ -112,56 +159,17 @@ def spans_of(document: dict[str, Any], uri: str, offset: int, wanted: Callable[[
                     yield Unreadable(uri, offset, "bad-trace-id")
                 elif wanted(trace_id):
                     yield _span(raw, trace_id, resource, uri, offset)
-            except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):
-                yield Unreadable(uri, offset, "malformed-span")
+            except MALFORMED:
+                yield from _mended_span(raw, resource, uri, offset)
     if not isinstance(blocks, list):
         yield Unreadable(uri, offset, "malformed-resource")
 
 
-def _proto_value(value: Any) -> Any:
-    """A protobuf AnyValue as a plain Python value."""
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_proto_value(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return _proto_attributes(value.kvlist_value.values)
-    return getattr(value, kind) if kind else None
-
-
-def _proto_attributes(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _proto_value(pair.value) for pair in pairs}
-
-
-def spans_of_protobuf(data: bytes, uri: str, wanted: Callable[[str], bool]) -> Iterator[Record]:
-    """Yield the spans of one TracesData (or ExportTraceServiceRequest: same bytes) message."""
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
-
+def _mended_span(raw: Any, resource: dict[str, Any], uri: str, offset: int) -> Iterator[Record]:
     try:
-        message = TracesData.FromString(data)
-    except DecodeError:
-        yield Unreadable(uri, 0, "not-protobuf")
+        span = _span(_mend(raw), parse_trace_id(_pick(raw, "traceId", "trace_id")), resource, uri, offset)
+    except MALFORMED:
+        yield Unreadable(uri, offset, "malformed-span")
         return
-    number = 0
-    for block in message.resource_spans:
-        resource = _proto_attributes(block.resource.attributes)
-        for raw in (span for scope in block.scope_spans for span in scope.spans):
-            number += 1
-            trace_id = parse_trace_id(raw.trace_id.hex())
-            if not trace_id:
-                yield Unreadable(uri, number, "bad-trace-id")
-            elif wanted(trace_id):
-                yield Span(
-                    trace_id=trace_id,
-                    span_id=raw.span_id.hex(),
-                    parent_id=raw.parent_span_id.hex() if any(raw.parent_span_id) else "",
-                    name=raw.name,
-                    start_ns=raw.start_time_unix_nano,
-                    end_ns=raw.end_time_unix_nano,
-                    attributes=_proto_attributes(raw.attributes),
-                    events=[(event.name, _proto_attributes(event.attributes)) for event in raw.events],
-                    resource=resource,
-                    error=raw.status.code == _STATUS_ERROR,
-                    uri=uri,
-                    offset=number,
-                )
+    yield span
+    yield Unreadable(uri, offset, "malformed-attribute")

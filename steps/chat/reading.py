@@ -1,169 +1,119 @@
-"""Reader of raw objects: lines, documents, protobuf and Parquet into records.
+"""Reader of raw files into records, whatever they hold and however they are packed.
 
-A line that cannot be read becomes an `Unreadable` with its number; the reader goes on behind it.
+What cannot be read becomes an `Unreadable` with its place and a reason; the reader goes on behind it. It never
+raises for what a file holds.
 """
 
 from __future__ import annotations
 
 import io
-import re
-import zlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
-import orjson
-
-from steps.chat import langfuse, otlp
+from steps.chat import langfuse
+from steps.chat.formats.csv_rows import csv_rows
+from steps.chat.formats.limits import HEAD_BYTES, MAX_LINE_BYTES, MAX_MESSAGE_BYTES, MAX_RECORDS, MAX_UNREADABLE
+from steps.chat.formats.parquet_rows import parquet_rows
+from steps.chat.formats.records import Wanted, records_of_frames, records_of_json
+from steps.chat.formats.sniff import content_kind
+from steps.chat.formats.unpack import Damage, unpack
+from steps.chat.otlp_protobuf import records_of_protobuf
 from steps.chat.span import Record, Unreadable
 from steps.store.raw_objects import RawObject
-from steps.store.sources import BoundedReader, open_source, unpacked
+from steps.store.raw_streams import open_object
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-MAX_LINE_BYTES = 128 << 20
-Wanted = Callable[[str], bool]
+_BUFFER = 1 << 20
+Rows = Iterable[tuple[int, dict[str, object]] | Unreadable]
 
 
-def _lines(stream: BinaryIO, limit: int) -> Iterator[tuple[int, bytes | None, bool]]:
-    """Yield (number from 1, line or None when over `limit`, whether the line has its end)."""
-    number = 0
-    while line := stream.readline(limit):
-        number += 1
-        is_complete = line.endswith(b"\n")
-        if not is_complete and len(line) >= limit:
-            while (rest := stream.readline(limit)) and not rest.endswith(b"\n"):
-                pass
-            yield number, None, True
-            continue
-        yield number, line, is_complete
+def _every(_: str) -> bool:
+    return True
 
 
-def _reason(line: bytes, is_complete: bool) -> str:
-    """Why a line that is no JSON document is refused."""
-    if not is_complete:
-        return "truncated"
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "not-utf8"
-    return "not-json"
-
-
-def _json_objects(stream: BinaryIO, uri: str, limit: int) -> Iterator[tuple[int, Any] | Unreadable]:
-    """Yield the JSON documents of a file: one a line, or one over many lines."""
-    for number, line, is_complete in _lines(stream, limit):
-        if line is None:
-            yield Unreadable(uri, number, "line-too-long")
-            continue
-        if not line.strip():
-            continue
-        try:
-            yield number, orjson.loads(line)
-        except orjson.JSONDecodeError:
-            if number == 1 and re.search(r"\.json(\.gz)?$", uri, re.IGNORECASE):
-                rest = stream.read(limit)
-                try:
-                    yield 1, orjson.loads(line + rest)
-                    return
-                except orjson.JSONDecodeError:
-                    stream = io.BytesIO(rest)
-                    yield Unreadable(uri, number, _reason(line, is_complete))
-                    for item in _json_objects(stream, uri.removesuffix(".gz") + "l", limit):
-                        if isinstance(item, Unreadable):
-                            yield Unreadable(uri, item.offset + 1, item.reason)
-                        else:
-                            yield item[0] + 1, item[1]
-                    return
-            yield Unreadable(uri, number, _reason(line, is_complete))
-
-
-def _records_of(document: Any, uri: str, offset: int, wanted: Wanted) -> Iterator[Record]:
-    """Yield the records of one JSON document, whatever its format."""
-    if isinstance(document, dict):
-        if "resourceSpans" in document or "resource_spans" in document:
-            yield from otlp.spans_of(document, uri, offset, wanted)
-        elif isinstance(document.get("data"), list):
-            yield from _records_of(document["data"], uri, offset, wanted)
-        elif not ({"resourceMetrics", "resourceLogs"} & document.keys()):
-            yield from langfuse.records_of(document, uri, offset, wanted)
-    elif isinstance(document, list):
-        for item in document:
-            if isinstance(item, dict):
-                yield from _records_of(item, uri, offset, wanted)
-            else:
-                yield Unreadable(uri, offset, "unknown-record")
-    else:
-        yield Unreadable(uri, offset, "unknown-record")
-
-
-def _stream_records(stream: BinaryIO, uri: str, wanted: Wanted, limit: int) -> Iterator[Record]:
-    """Yield the records of a JSON or protobuf stream, already decompressed."""
-    if re.search(r"\.binpb(\.gz)?$", uri, re.IGNORECASE):
-        yield from otlp.spans_of_protobuf(stream.read(), uri, wanted)
-        return
-    for item in _json_objects(stream, uri, limit):
+def _table_records(rows: Rows, uri: str, wanted: Wanted) -> Iterator[Record]:
+    for item in rows:
         if isinstance(item, Unreadable):
             yield item
         else:
-            yield from _records_of(item[1], uri, item[0], wanted)
+            yield from langfuse.records_of(item[1], uri, item[0], wanted)
 
 
-def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
-    """Rows of a batch; None for one whose text is no UTF-8."""
-    try:
-        rows: list[dict[str, Any] | None] = batch.to_pylist()
-        return rows
-    except UnicodeDecodeError:
-        if batch.num_rows == 1:
-            return [None]
-        half = batch.num_rows // 2
-        return _rows(batch.slice(0, half)) + _rows(batch.slice(half))
+def _content_records(stream: io.BufferedReader[Any], uri: str, size: int, wanted: Wanted, limit: int) -> Iterator[Record]:
+    """Yield the records of an unpacked stream by what its first bytes are."""
+    head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+    kind = content_kind(head)
+    if kind == "json":
+        yield from records_of_json(stream, uri, wanted, limit)
+    elif kind == "framed":
+        yield from records_of_frames(stream, uri, wanted)
+    elif kind == "csv":
+        yield from _table_records(csv_rows(stream, uri, limit), uri, wanted)
+    elif kind in ("protobuf", "parquet"):
+        if kind == "parquet" and stream.seekable():
+            yield from _table_records(parquet_rows(stream, uri, size), uri, wanted)
+            return
+        data = stream.read(MAX_MESSAGE_BYTES + 1)
+        if len(data) > MAX_MESSAGE_BYTES:
+            yield Unreadable(uri, 0, "message-too-long")
+        elif kind == "protobuf":
+            yield from records_of_protobuf(data, uri, wanted)
+        else:
+            held = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(data)))
+            yield from _table_records(parquet_rows(held, uri, size), uri, wanted)
+    else:
+        yield Unreadable(uri, 0, "unknown-format")
 
 
-def _parquet_rows(stream: BinaryIO, uri: str, size: int, wanted: Wanted) -> Iterator[Record]:
-    """Yield the records of a Langfuse Parquet export; its footer is at the end, so the planned bytes are held in memory."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    data = stream.read(size)
-    offset = 0
-    try:
-        with pq.ParquetFile(pa.BufferReader(data)) as file:
-            for batch in file.iter_batches(batch_size=2000):
-                for row in _rows(batch):
-                    offset += 1
-                    if row is None:
-                        yield Unreadable(uri, offset, "not-utf8")
-                    else:
-                        yield from langfuse.records_of(row, uri, offset, wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
-        yield Unreadable(uri, offset + 1, "not-parquet")
+def _file_records(stream: io.BufferedReader[Any], uri: str, size: int, wanted: Wanted, limit: int) -> Iterator[Record]:
+    if not size:
+        yield Unreadable(uri, 0, "empty-file")
+        return
+    damage = Damage()
+    content = unpack(stream, size, damage)
+    if content.peek(1):
+        yield from _content_records(content, uri, size, wanted, limit)
+    elif not damage.reason:
+        yield Unreadable(uri, 0, "empty-file")
+    if damage.reason:
+        yield Unreadable(uri, 0, damage.reason)
 
 
-def read_object(item: RawObject, wanted: Wanted = lambda trace_id: True, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Record]:
-    """Read the listed bytes of one object.
+def _bound(records: Iterator[Record], uri: str) -> Iterator[Record]:
+    """Pass records on up to the caps of a file; what is unreadable beyond its cap, and other signals, are one row each."""
+    unreadable = others = beyond = total = 0
+    for record in records:
+        total += 1
+        if type(record) is Unreadable:
+            if record.reason == "other-signal":
+                others += record.count
+                continue
+            unreadable += 1
+            if unreadable > MAX_UNREADABLE:
+                beyond += 1
+                continue
+        if total > MAX_RECORDS:
+            yield Unreadable(uri, 0, "too-many-records")
+            break
+        yield record
+    if others:
+        yield Unreadable(uri, 0, "other-signal", others)
+    if beyond:
+        yield Unreadable(uri, 0, "too-many-unreadable", beyond)
+
+
+def read_object(item: RawObject, wanted: Wanted = _every, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Record]:
+    """Read one listed object.
 
     Args:
-        item: the object as listed.
-        wanted: tells by trace id which records to build; unreadable places always come.
+        item: as listed.
+        wanted: tells by trace id (of a score of a session alone: by session id) which records to build; unreadable places
+            always come.
         max_line_bytes: longer lines are passed over as `line-too-long`.
 
     Raises:
-        DataError: it is gone.
-        AccessError: the file may not be read.
+        DataError: the object is gone, or no longer what was listed.
+        AccessError: it may not be read.
+        TransientError: the object store does not answer.
     """
-    raw = BoundedReader(open_source(item.uri), item.bytes)
-    packed = item.uri.lower().endswith(".gz")
-    with raw, io.BufferedReader(raw, 1 << 20) as stream:
-        if item.uri.lower().endswith(".parquet") or stream.peek(4)[:4] == b"PAR1":
-            yield from _parquet_rows(stream, item.uri, item.bytes, wanted)
-        else:
-            try:
-                yield from _stream_records(unpacked(item.uri, stream), item.uri, wanted, max_line_bytes)
-            except EOFError:
-                yield Unreadable(item.uri, 0, "truncated-gzip")
-            except (zlib.error, OSError) as error:
-                if not packed:
-                    raise
-                yield Unreadable(item.uri, 0, "not-gzip" if isinstance(error, OSError) else "damaged-gzip")
+    with open_object(item.uri, item.etag, item.bytes) as raw, io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER) as stream:
+        yield from _bound(_file_records(stream, item.uri, item.bytes, wanted, max_line_bytes), item.uri)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from steps.store.lake import Lake
 
 
+_SCORE_COLUMNS = ("trace_id", "score_id", "name", "data_type", "number", "label", "source", "author", "at")
+
+
 @dataclass
 class StoredTrace:
     """What the lake holds of one trace.
@@ -71,9 +74,10 @@ def stored_traces(lake: Lake, trace_ids: list[str]) -> dict[str, StoredTrace]:
     for row in lake.among("claims", ("trace_id", "consent", "confidentiality"), trace_ids).to_pylist():
         of(row["trace_id"]).consents |= set((row["consent"] or "").split())
         of(row["trace_id"]).classes.add(row["confidentiality"] or "")
-    columns = ("trace_id", "score_id", "name", "observation_id", "value", "at")
-    for row in lake.among("feedback", columns, trace_ids).to_pylist():
-        score = Score(row["trace_id"], row["value"], _nanoseconds(row["at"]), score_id=row["score_id"], name=row["name"])
+    for row in lake.among("feedback", _SCORE_COLUMNS, trace_ids).to_pylist():
+        score = Score(row["trace_id"], _nanoseconds(row["at"]), score_id=row["score_id"], name=row["name"])
+        score.data_type, score.number, score.label = row["data_type"] or "", row["number"], row["label"] or ""
+        score.source, score.author = row["source"] or "", row["author"] or ""
         of(row["trace_id"]).scores.append(score)
     return stored
 
@@ -95,16 +99,21 @@ def refusal_of(stored: StoredTrace, claims: Claims, config: GovernConfig) -> tup
     return None
 
 
-def amend_row(row: dict[str, Any], claims: Claims | None, scores: list[Score]) -> dict[str, Any]:
-    """A stored row after late claims and scores; equal to what it was when they change nothing."""
+def amend_row(row: dict[str, Any], claims: Claims, feedback: float | None) -> dict[str, Any]:
+    """A stored row after late claims and scores; equal to what it was when they change nothing.
+
+    Args:
+        row: as stored.
+        claims: what came late.
+        feedback: the verdict of all scores, late ones included; None without any.
+    """
     changed = dict(row)
-    if claims is not None and claims.consents:
+    if claims.consents:
         changed["consent"] = strictest_consent({row["consent"], *claims.consents})
-    if claims is not None and claims.confidentiality:
+    if claims.confidentiality:
         changed["confidentiality"] = strictest_class({row["confidentiality"], claims.confidentiality})
-    votes = [score for score in scores if score.value is not None]
-    if votes:
-        changed["feedback"] = max(votes, key=lambda score: score.at_ns).value
+    if feedback is not None:
+        changed["feedback"] = feedback
     if changed != row:
         changed["revision"] = sha256_text(canonical_json({name: str(value) for name, value in changed.items()}))[:32]
     return changed

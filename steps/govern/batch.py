@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from steps.chat.assemble import assemble
+from steps.chat.assemble import assemble, feedback_of
 from steps.chat.claims import Claims, claims_of
+from steps.chat.feedback import Consent, Verdict, verdict_of
 from steps.chat.span import Score, Span, Unreadable
 from steps.chat.trace import Trace
 from steps.contract.config import PipelineConfig
@@ -111,7 +112,7 @@ class Settling:
     def __init__(self, config: PipelineConfig, key: bytes, unit_id: str, erased: set[str], stored: dict[str, StoredTrace]) -> None:
         self._unit_id = unit_id
         self._config, self._key, self._erased, self._stored = config.govern, key, erased, stored
-        self._trust_prompts = config.ingest.contexts_in_prompts
+        self._trust_prompts, self._rules = config.ingest.contexts_in_prompts, config.feedback
         self._now = datetime.now(UTC)
         self.outcome = Outcome()
 
@@ -121,11 +122,12 @@ class Settling:
         for trace_id in parts.trace_ids:
             stored_id = safe_id(self._key, trace_id)
             scores = [*parts.scores.get(trace_id, ()), *self._earlier_scores(stored_id)]
-            spans = parts.spans.get(trace_id)
+            spans = parts.joined_spans(trace_id)
             if not spans or stored_id in parts.incomplete:
-                self._amend(stored_id, spans or [], scores)
+                self._amend(stored_id, spans, scores)
                 continue
-            result = assemble(spans, scores, trust_prompts=self._trust_prompts)
+            claim_spans = self._claim_spans(scores)
+            result = assemble(spans, scores, trust_prompts=self._trust_prompts, rules=self._rules, claim_spans=claim_spans)
             if isinstance(result, str):
                 self._quarantine(stored_id, spans, result)
             elif self._pass_claims(stored_id, result):
@@ -133,7 +135,7 @@ class Settling:
         self._pass_text(passed)
         outcome = self.outcome
         outcome.rows["trace_parts"] = list(part_rows(parts, lambda trace_id: safe_id(self._key, trace_id), self._now))  # type: ignore[arg-type]
-        outcome.rows["feedback"] = [feedback_row(score, self._key) for scores in parts.scores.values() for score in _unique(scores)]
+        outcome.rows["feedback"] = [self._feedback_row(score) for scores in parts.scores.values() for score in _unique(scores)]
         outcome.quarantine += [quarantine_row(place, self._now) for place in parts.unreadable]
         outcome.spans = parts.span_count
         limit_models(outcome.rows["traces"], outcome.rows["generations"])
@@ -189,19 +191,32 @@ class Settling:
             self.outcome.rows["traces"].append(row)
             self.outcome.rows["generations"] += calls
 
+    def _feedback_row(self, score: Score) -> dict[str, Any]:
+        verdict = verdict_of(score.name, score.data_type, score.number, score.label, score.source, self._rules, score.author)
+        return feedback_row(score, verdict.value if isinstance(verdict, Verdict) else None, self._key)
+
+    def _claim_spans(self, scores: Iterable[Score]) -> list[Span]:
+        """Scores by which somebody gives or withdraws consent, as claims."""
+        result = []
+        for score in scores:
+            verdict = verdict_of(score.name, score.data_type, score.number, score.label, score.source, self._rules, score.author)
+            if isinstance(verdict, Consent):
+                result.append(Span(score.trace_id, "", "", "score", 0, 0, {"consent": verdict.word}))
+        return result
+
     def _is_stored(self, earlier: StoredTrace) -> bool:
         return earlier.is_whole and earlier.batch != self._unit_id
 
     def _amend(self, stored_id: str, spans: list[Span], scores: list[Score]) -> None:
         """Apply what came too late to assemble the trace anew: its claims and scores change the stored row."""
-        claims = claims_of(spans)
+        claims = claims_of([*spans, *self._claim_spans(scores)])
         self._record_claims(stored_id, claims)
         stored = self._stored.get(stored_id)
         if stored is None or not stored.row:
             self.outcome.by_trace[stored_id] = PENDING
         elif (refusal := refusal_of(stored, claims, self._config)) is not None:
             self._stop(stored_id, stored_id, Decision(*refusal, "stopped"))
-        elif (row := amend_row(stored.row, claims, scores)) == stored.row and self._is_stored(stored):
+        elif (row := amend_row(stored.row, claims, feedback_of(spans, scores, self._rules))) == stored.row and self._is_stored(stored):
             self.outcome.by_trace[stored_id] = KEPT
         else:
             self.outcome.by_trace[stored_id] = AMENDED
@@ -214,7 +229,7 @@ def _unique(scores: Iterable[Score]) -> list[Score]:
     """Scores without redeliveries: of one id and name the latest."""
     latest: dict[tuple[str, str], Score] = {}
     for score in sorted(scores, key=lambda score: score.at_ns):
-        latest[(score.score_id or f"{score.at_ns} {score.value}", score.name)] = score
+        latest[(score.score_id or f"{score.at_ns} {score.number} {score.label}", score.name)] = score
     return list(latest.values())
 
 

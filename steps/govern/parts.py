@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from steps.chat.reading import read_object
-from steps.chat.span import Score, Span, Unreadable
+from steps.chat.span import LogEvent, Score, Span, Unreadable
 from steps.contract.errors import DataError
 from steps.store.raw_objects import RawObject
 
@@ -28,6 +28,7 @@ class Parts:
     Attributes:
         spans: spans by the source's trace id, those of older objects included.
         scores: scores by trace id.
+        logs: log records by trace id that stand for events of spans.
         unreadable: places that could not be read.
         objects: objects by trace id that hold a part of it and were read as new.
         incomplete: traces of which an older object is gone, as stored ids.
@@ -36,6 +37,7 @@ class Parts:
 
     spans: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     scores: dict[str, list[Score]] = field(default_factory=lambda: defaultdict(list))
+    logs: dict[str, list[LogEvent]] = field(default_factory=lambda: defaultdict(list))
     unreadable: list[Unreadable] = field(default_factory=list)
     objects: dict[str, list[RawObject]] = field(default_factory=lambda: defaultdict(list))
     incomplete: set[str] = field(default_factory=set)
@@ -44,7 +46,19 @@ class Parts:
     @property
     def trace_ids(self) -> list[str]:
         """Ids of all traces with a part here, in order."""
-        return sorted(self.spans.keys() | self.scores.keys())
+        return sorted(self.spans.keys() | self.scores.keys() | self.logs.keys())
+
+    def joined_spans(self, trace_id: str) -> list[Span]:
+        """Spans of a trace, each with the log records that name it; a trace of log records alone has none."""
+        spans = self.spans.get(trace_id, [])
+        by_id = {span.span_id: span for span in spans}
+        for log in sorted(self.logs.get(trace_id, ()), key=lambda log: (log.at_ns, log.offset)):
+            span = by_id.get(log.span_id)
+            if span is not None:
+                event = {**log.attributes, **({"body": log.body} if log.body is not None else {})}
+                if (log.name, event) not in span.events:
+                    span.events.append((log.name, event))
+        return spans
 
 
 def shard_of(trace_id: str, shards: int) -> int:
@@ -88,8 +102,12 @@ def _read(item: RawObject, wanted: Callable[[str], bool], parts: Parts, *, is_ne
         if isinstance(record, Span):
             parts.spans[record.trace_id].append(record)
             parts.span_count += is_new
-        else:
+        elif isinstance(record, LogEvent):
+            parts.logs[record.trace_id].append(record)
+        elif record.trace_id:
             parts.scores[record.trace_id].append(record)
+        else:
+            continue
         if is_new:
             known = parts.objects[record.trace_id]
             if not known or known[-1] is not item:
@@ -105,7 +123,7 @@ def _read_older(unit: Unit, lake: Lake, stored_id: Callable[[str], str], parts: 
     for trace_id, uri, etag, size in zip(*(rows.column(name).to_pylist() for name in ("trace_id", "uri", "etag", "bytes")), strict=True):
         if uri in new:
             continue
-        item = RawObject(uri=uri, etag=etag, bytes=size, modified=_LONG_AGO)
+        item = RawObject(uri=uri, etag=etag, bytes=size, last_modified=_LONG_AGO)
         known, members = older.setdefault(uri, (item, set()))
         members.add(trace_id)
         if size > known.bytes:

@@ -146,15 +146,18 @@ def claims_row(claims: Claims, trace_id: str, now: datetime) -> Row:
     }
 
 
-def feedback_row(score: Score, key: bytes) -> dict[str, Any]:
-    """Row of `feedback` for one score."""
+def feedback_row(score: Score, verdict: float | None, key: bytes) -> Row:
+    """Row of `feedback` for one score, with the verdict that it is by today's rules. Free text is not kept."""
+    identity = score.score_id or sha256_text(f"{score.trace_id} {score.name} {score.at_ns} {score.number} {score.label}")[:32]
     return {
-        "score_id": safe_id(key, score.score_id or sha256_text(f"{score.trace_id} {score.name} {score.at_ns} {score.value}")[:32]),
+        "score_id": safe_id(key, identity),
         "trace_id": safe_id(key, score.trace_id),
         "name": safe_value(score.name) or "unnamed",
         "observation_id": safe_id(key, score.observation_id),
-        "value": score.value,
-        "label": safe_value(score.label),
+        "value": verdict,
+        "data_type": safe_value(score.data_type),
+        "number": score.number,
+        "label": "" if score.data_type in ("TEXT", "CORRECTION") else safe_value(score.label),
         "source": safe_value(score.source),
         "author": keyed_hash(key, score.author),
         "at": _EPOCH + timedelta(microseconds=max(0, min(score.at_ns, _LATEST_NS)) // 1000),

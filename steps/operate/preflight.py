@@ -8,7 +8,7 @@ from pathlib import Path
 
 from steps.contract.config import JudgeConfig, PipelineConfig
 from steps.contract.errors import AccessError, ConfigError, TransientError
-from steps.store.raw_objects import list_objects
+from steps.store.raw_objects import list_source
 
 
 def check_inputs(config: PipelineConfig, sources: tuple[str, ...]) -> None:
@@ -23,7 +23,7 @@ def check_inputs(config: PipelineConfig, sources: tuple[str, ...]) -> None:
     if config.release.mode != "commit":
         raise ConfigError("release.mode pull-request: ctp run rolls out by itself and cannot wait for a merge: use release.mode=commit")
     for source in (*config.ingest.sources, *sources):
-        next(list_objects(source), None)
+        list_source(source)
     for name in ("reward_judge", "gate_judge"):
         judge: JudgeConfig = getattr(config, name)
         if judge.base_url:

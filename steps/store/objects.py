@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from steps.contract.errors import ConfigError
+from steps.contract.errors import ConfigError, DataError
 from steps.store.aws_errors import aws_errors
 
 _DIGEST = "ctp-sha256"
+# The SDK asks again for a request that failed, not for a body that broke off.
+_READS = 4
 
 
 def split_s3(uri: str) -> tuple[str, str]:
@@ -38,32 +41,34 @@ class S3Objects:
         try:
             import boto3
             from botocore.config import Config
+            from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
         except ImportError:
             raise ConfigError("boto3 is not installed: install the extra `registry`") from None
         self.bucket = bucket
+        self._broken = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
         with aws_errors(f"s3://{bucket}"):
-            self.client: Any = boto3.session.Session().client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
+            self._client: Any = boto3.session.Session().client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
 
     def read(self, key: str) -> bytes | None:
         """The content of a small object; None when there is none."""
         with aws_errors(self._name(key)):
             try:
-                body: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-            except self.client.exceptions.NoSuchKey:
+                body: bytes = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            except self._client.exceptions.NoSuchKey:
                 return None
             return body
 
     def write(self, key: str, content: bytes) -> None:
         """Put a small object."""
         with aws_errors(self._name(key)):
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def holds(self, key: str, sha256: str, size: int) -> bool:
         """Whether the object was uploaded whole from content of this digest."""
         with aws_errors(self._name(key)):
             try:
-                found = self.client.head_object(Bucket=self.bucket, Key=key)
-            except self.client.exceptions.ClientError as error:
+                found = self._client.head_object(Bucket=self.bucket, Key=key)
+            except self._client.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return False
                 raise
@@ -73,7 +78,7 @@ class S3Objects:
         """Upload a file, in parts when it is large; the store checks each part's checksum."""
         extra = {"Metadata": {_DIGEST: sha256}, "ChecksumAlgorithm": "SHA256"}
         with aws_errors(self._name(key)):
-            self.client.upload_file(str(path), self.bucket, key, ExtraArgs=extra)
+            self._client.upload_file(str(path), self.bucket, key, ExtraArgs=extra)
 
     def download(self, key: str, path: Path) -> None:
         """Download an object to a new file.
@@ -83,12 +88,12 @@ class S3Objects:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         with aws_errors(self._name(key)):
-            self.client.download_file(self.bucket, key, str(path))
+            self._client.download_file(self.bucket, key, str(path))
 
     def keys(self, prefix: str) -> list[str]:
         """Keys that begin with `prefix`, in order."""
         with aws_errors(self._name(prefix)):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
     def has_any(self, prefix: str) -> bool:
@@ -96,11 +101,51 @@ class S3Objects:
         with aws_errors(self._name(prefix)):
             return bool(self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
 
+    def entries(self, prefix: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield `Key`, `ETag`, `Size` and `LastModified` of what begins with `prefix`, in order of keys."""
+        with aws_errors(self._name(prefix)):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit}
+            )
+            for page in pages:
+                yield from page.get("Contents", ())
+
+    def folder(self, prefix: str) -> tuple[list[dict[str, Any]], list[str]]:
+        """Entries right below a prefix that ends with a slash, and the prefixes of its folders."""
+        entries: list[dict[str, Any]] = []
+        folders: list[str] = []
+        with aws_errors(self._name(prefix)):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                entries += page.get("Contents", ())
+                folders += [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+        return entries, folders
+
+    def read_range(self, key: str, start: int, length: int, etag: str) -> bytes:
+        """Read bytes of an object that still has this ETag.
+
+        Raises:
+            DataError: it is gone, or was replaced.
+        """
+        what = {"Bucket": self.bucket, "Key": key, "IfMatch": etag, "Range": f"bytes={start}-{start + length - 1}"}
+        with aws_errors(self._name(key)):
+            for attempt in range(_READS):
+                try:
+                    part: bytes = self._client.get_object(**what)["Body"].read()
+                    break
+                except self._client.exceptions.ClientError as error:
+                    if error.response["ResponseMetadata"]["HTTPStatusCode"] in (412, 416):
+                        raise DataError(f"source file {self._name(key)}: not the object that was listed: run ingest again") from error
+                    raise
+                except self._broken:
+                    if attempt == _READS - 1:
+                        raise
+        return part
+
     def delete(self, keys: list[str]) -> None:
         """Delete objects; those that are gone are passed over."""
         for key in keys:
             with aws_errors(self._name(key)):
-                self.client.delete_object(Bucket=self.bucket, Key=key)
+                self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"

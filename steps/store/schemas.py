@@ -117,7 +117,10 @@ TABLES: dict[str, TableSchema] = {
         TableSchema(
             "feedback",
             "one row per score about a trace; it may come before its trace, or long after",
-            _columns("score_id trace_id name", "observation_id value:double label source author ingest_batch at:timestamp"),
+            _columns(
+                "score_id trace_id name",
+                "observation_id value:double data_type number:double label source author ingest_batch at:timestamp",
+            ),
             key=("trace_id", "score_id", "name"),
             batch="ingest_batch",
         ),

@@ -176,7 +176,7 @@ def fit_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_tokens: in
 
 
 def as_dataset(rows: list[dict[str, Any]]) -> Any:
-    """Rows as a `datasets.Dataset`; messages with calls stay as they are, where Arrow structs would fill every missing argument with None."""
+    """Rows as a `datasets.Dataset`. Messages with calls are JSON, since Arrow structs would fill every missing argument with None."""
     from datasets import Dataset, Features, Json
 
     if "tools" not in rows[0]:

@@ -14,7 +14,6 @@ from helm_python import HelmError
 
 from steps.contract.config import load_config
 from steps.ingest.path_dates import day_of
-from steps.store.sources import TRACE_FILE
 
 from .collector_options import OPTIONS, OTTL, wrong
 from .one_chart import OneChart, refusals
@@ -185,11 +184,11 @@ def test_every_name_under_which_the_pipeline_looks_for_consent_counts_as_a_claim
     kept = patterns.pop()
     assert not patterns
     asked = [match[1] for statement in statements(config) for match in re.finditer(r'IsMatch\(span\.cache, "([^"]+)"\)', statement)]
-    for key in claims._KEYS["consent"]:
-        assert re.search(kept, key) and re.search(asked[0], json.dumps({key: "train"}))
-    for key in (*claims._METADATA, *claims._TAGS):
+    names = [name for name, claim in claims._NAMES.items() if claim == claims.CONSENT]
+    for key in (prefix + name for name in names for prefix in ("", *claims.PREFIXES)):
+        assert re.search(kept, key) and re.search(asked[0], json.dumps({key: "train"})), key
+    for key in (*claims._BLOBS, *claims._TAGS):
         assert re.search(kept, key), key
-    assert all(re.search(asked[0], name) for name in claims._NAMES["consent"])
     for name in ("gen_ai.input.messages", "gen_ai.output.messages", "input.value"):
         assert not re.search(kept, name), "a conversation about consent is no claim"
 
@@ -202,9 +201,9 @@ def test_what_the_edge_says_is_what_the_pipeline_understands(environment, config
     said = " ".join(statements(config))
     assert 'set(span.attributes["ctp.consent"], "none")' in said
     span = Span("a" * 32, "b" * 16, "", "x", 0, 0, {"ctp.consent": "none"}, [], {"ctp.region": "us-east-1"}, False, "", 0)
-    assert claims.consent_of([span]) == "none"
+    assert claims.claims_of([span]).consent == "none"
     region = read_values(environment_files(environment))["telemetry"]["region"]
-    assert claims.region_of([span]) == region == re.search(r'"ctp.region"\], "([^"]+)"', said)[1]
+    assert claims.claims_of([span]).region == region == re.search(r'"ctp.region"\], "([^"]+)"', said)[1]
     assert region in load_config(ROOT / "charts" / "environments" / environment / "values.yaml").govern.allowed_regions
     assert 'set(span.attributes["ctp.model_version"]' in said and "ctp.model_version" in _VERSION_KEYS
 
@@ -233,7 +232,7 @@ def test_objects_are_written_where_and_as_ingest_reads_them(environment, config)
     place = datetime(2026, 3, 9, 23, 59, tzinfo=UTC).strftime(uploader["s3_partition_format"])
     name = f"{folder}/{place}/traces_0195c2f0-1111-7000-8000-000000000000.json.gz"
     assert day_of(name) == date(2026, 3, 9)
-    assert TRACE_FILE.search(name) and uploader["compression"] == "gzip"
+    assert uploader["compression"] == "gzip"
 
 
 def test_another_bucket_is_one_edit(environment):

@@ -32,6 +32,9 @@ class IngestConfig(Frozen):
     langfuse_since: date | None = Field(
         default=None, description="first day (UTC) that is read of a langfuse:// source; none: the day before the first pull"
     )
+    langfuse_raw: str = Field(
+        default="", description="folder or s3:// prefix for what the API of a langfuse:// source returns; empty: in the work folder"
+    )
     langfuse_lag_minutes: int = Field(
         default=15, ge=1, description="a window of 15 minutes is read from the API when its end lies this far back"
     )

@@ -15,7 +15,7 @@ from steps.operate.doctor.finding import Skip
 from steps.operate.preflight import check_judge
 from steps.release.change import current_pin
 from steps.store.lake_catalog import open_catalog, storage_errors
-from steps.store.raw_objects import list_objects
+from steps.store.raw_objects import list_source
 from steps.store.registry import open_registry
 
 # Import name -> what it is for. `ctp run` needs all of them, a pod only those of its step.
@@ -59,7 +59,7 @@ def sources(config: PipelineConfig) -> str:
     """Every configured source of traces can be listed."""
     if not config.ingest.sources:
         raise Skip("ingest.sources is empty: `ctp run` makes its own traces")
-    counts = {source: sum(1 for _ in list_objects(source)) for source in config.ingest.sources}
+    counts = {source: len(list_source(source).objects) for source in config.ingest.sources}
     return ", ".join(f"{source}: {count} files" for source, count in counts.items())
 
 

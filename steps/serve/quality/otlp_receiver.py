@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from steps.chat.otlp import spans_of, spans_of_protobuf
+from steps.chat.otlp import spans_of
+from steps.chat.otlp_protobuf import spans_of_protobuf
 from steps.chat.span import Record, Span, Unreadable
 
 if TYPE_CHECKING:

@@ -246,5 +246,5 @@ def test_version_said_outright_wins_and_the_apps_own_is_not_the_models(world_spa
 
 
 def test_latest_score_is_the_feedback(world_spans):
-    scores = [Score("ab" * 16, 1.0, 5), Score("ab" * 16, 0.0, 9)]
+    scores = [Score("ab" * 16, at, name="thumbs", data_type="NUMERIC", number=number) for at, number in ((5, 1.0), (9, 0.0))]
     assert assemble(world_spans, scores).feedback == 0.0

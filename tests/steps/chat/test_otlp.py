@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from steps.chat.otlp import attribute_value, parse_trace_id, spans_of, spans_of_protobuf
+from steps.chat.otlp import attribute_value, parse_trace_id, spans_of
+from steps.chat.otlp_protobuf import spans_of_protobuf
 from steps.chat.span import Span, Unreadable
 
 ID = "0AF7651916CD43DD8448EB211C80319C"
@@ -28,6 +29,8 @@ def test_attribute_values():
     nested = {"arrayValue": {"values": [{"intValue": "7"}, {"kvlistValue": {"values": [{"key": "a", "value": {"boolValue": False}}]}}, {}]}}
     assert attribute_value(nested) == [7, {"a": False}, None]
     assert attribute_value({"stringValue": ""}) == ""
+    assert (attribute_value({"doubleValue": "Infinity"}), attribute_value({"bytesValue": "AAE="})) == (float("inf"), "AAE=")
+    assert attribute_value({"intValue": str(10**40)}) == 10**40
 
 
 def test_snake_case_and_camel_case_fields(otlp_document):
@@ -41,16 +44,44 @@ def test_snake_case_and_camel_case_fields(otlp_document):
     assert (other.span_id, other.start_ns) == ("aa", 5)
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [{"attributes": [{"value": {}}]}, {"attributes": {"a": 1}}, {"startTimeUnixNano": "soon"}, {"name": 5}, {"events": [1]}, {"spanId": 9}],
-)
-def test_malformed_span_is_reported_and_the_next_is_read(otlp_document, broken):
+@pytest.mark.parametrize("broken", [{"name": 5}, {"spanId": 9}, {"parentSpanId": [1]}, {"traceId": None}, {"traceId": "xyz"}])
+def test_span_without_identity_is_reported_and_the_next_is_read(otlp_document, broken):
     document = otlp_document({"spanId": "01"}, {"spanId": "02"})
     document["resourceSpans"][0]["scopeSpans"][0]["spans"][0] |= broken
     first, second = spans_of(document, "f", 4, every)
-    assert first == Unreadable("f", 4, "malformed-span")
+    assert first == Unreadable("f", 4, "bad-trace-id" if "traceId" in broken else "malformed-span")
     assert isinstance(second, Span)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"attributes": [{"value": {}}, {"key": "consent", "value": {"stringValue": "none"}}]},
+        {"attributes": [{"key": "consent", "value": {"stringValue": "none"}}, 7, {"key": [], "value": {}}, {"key": "a", "value": "b"}]},
+        {"startTimeUnixNano": "soon"},
+        {"endTimeUnixNano": float("nan")},
+        {"events": [1, {"name": "e", "attributes": [{"key": "k", "value": {"intValue": "x"}}]}]},
+        {"events": 5},
+        {"status": "bad"},
+        {"attributes": [{"key": 5, "value": {}}, {"key": "consent", "value": {"stringValue": "none"}}]},
+        {"attributes": {"a": 1}},
+    ],
+)
+def test_malformed_part_costs_that_part_alone(otlp_document, broken):
+    document = otlp_document({"spanId": "01", "attributes": {"consent": "none"}})
+    document["resourceSpans"][0]["scopeSpans"][0]["spans"][0] |= broken
+    span, report = spans_of(document, "f", 4, every)
+    assert report == Unreadable("f", 4, "malformed-attribute")
+    assert span.attributes.get("consent") == (None if broken.get("attributes") == {"a": 1} else "none")
+    assert span.span_id == "01"
+
+
+def test_malformed_resource_keeps_the_spans(otlp_document):
+    document = otlp_document({"spanId": "01"}, resource={"consent": "none"})
+    document["resourceSpans"][0]["resource"]["attributes"].append({"value": 1})
+    document["resourceSpans"][0]["scopeSpans"].append(7)
+    report, span = spans_of(document, "f", 4, every)
+    assert (report.reason, span.span_id, span.resource) == ("malformed-resource", "01", {"consent": "none"})
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import os
 import pytest
 
 from steps.contract.errors import AccessError, DataError
-from steps.store.raw_objects import list_objects
-from steps.store.sources import complete_exports, local_path, open_source
+from steps.store.raw_objects import list_source
+from steps.store.sources import local_path
 
 
 def names(source):
-    return [item.uri for item in list_objects(source)]
+    return [item.uri for item in list_source(source).objects]
 
 
 @pytest.fixture
@@ -38,16 +38,10 @@ def test_links_and_pipes_are_no_files_of_a_source(folder, tmp_path_factory):
 
 
 def test_a_changed_file_is_another_version(folder):
-    before = {item.uri: item.etag for item in list_objects(str(folder))}
+    before = {item.uri: item.etag for item in list_source(str(folder)).objects}
     (folder / "c.binpb").write_bytes(b"[]")
-    after = {item.uri: item.etag for item in list_objects(str(folder))}
+    after = {item.uri: item.etag for item in list_source(str(folder)).objects}
     assert [uri.rpartition("/")[2] for uri in after if after[uri] != before[uri]] == ["c.binpb"]
-
-
-def test_a_file_is_itself_whatever_its_name(folder):
-    (uri,) = names(str(folder / "notes.txt"))
-    with open_source(uri) as stream:
-        assert stream.read() == b"{}"
 
 
 @pytest.mark.parametrize("source", ["/does/not/exist", "file:///does/not/exist", "gopher://x/y", "a\0b", "x" * 5000])
@@ -61,21 +55,3 @@ def test_source_without_permission_is_an_access_error(folder):
     (folder / "b").chmod(0)
     with pytest.raises(AccessError, match="b"):
         names(str(folder))
-
-
-def test_refused_listing_and_reading_are_access_errors(folder, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, "Permission denied", "x")
-
-    monkeypatch.setattr("pathlib.Path.open", refuse)
-    with pytest.raises(AccessError, match="grant read access"):
-        open_source((folder / "c.binpb").as_uri())
-
-
-def test_only_windows_with_a_manifest_count():
-    base = "s3://bucket/prefix/project"
-    ready = [f"{base}/observations_v2/2026-08-01T00-00-00.jsonl.gz", f"{base}/scores/2026-08-01T00-00-00.jsonl.gz"]
-    pending = [f"{base}/observations_v2/2026-08-01T01-00-00.jsonl.gz"]
-    other = ["s3://bucket/otlp/traces_1.json"]
-    assert complete_exports([*ready, *pending, *other, f"{base}/manifests/2026-08-01T00-00-00.json"]) == ([*ready, *other], 1)
-    assert complete_exports([*ready, *pending]) == ([*ready, *pending], 0)

@@ -7,7 +7,7 @@ from steps.store.units import plan_units, read_versions, unit_id
 
 
 def raw(name, size=10, folder="a", etag="1"):
-    return RawObject(uri=f"file:///{folder}/{name}", etag=etag, bytes=size, modified=datetime(2026, 8, 1, tzinfo=UTC))
+    return RawObject(uri=f"file:///{folder}/{name}", etag=etag, bytes=size, last_modified=datetime(2026, 8, 1, tzinfo=UTC))
 
 
 def names(unit):

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from steps.chat.reading import read_file
+from steps.chat.reading import read_object
 from steps.chat.span import Score, Span
 from steps.contract.errors import AccessError, ConfigError, DataError, TransientError
-from steps.store.sources import inspect_file, list_source
+from steps.store.raw_objects import list_source
 
 from .server import KEYS, observation, score
 
@@ -94,9 +94,9 @@ def test_ingest_reads_the_pages(pull, pages, langfuse):
     fill(langfuse, 1, 2)
     langfuse.rows.append((DAY, "scores", score(at(3), "s1")))
     result = pull(at(30))
-    uris = list_source(result.folder)
-    assert len(uris) == 2
-    records = [record for uri in uris for record in read_file(inspect_file(uri).file)]
+    objects = list_source(result.folder).objects
+    assert len(objects) == 2
+    records = [record for item in objects for record in read_object(item)]
     assert [type(record) for record in records] == [Span, Span, Score]
     assert {record.trace_id for record in records} == {"t"}
 
