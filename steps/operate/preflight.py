@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from steps.contract.config import JudgeConfig, PipelineConfig
 from steps.contract.errors import AccessError, ConfigError, TransientError
+from steps.ingest.langfuse_api.source import SCHEME, parse_source, read_keys
 from steps.store.raw_objects import list_source
 
 
@@ -23,7 +25,10 @@ def check_inputs(config: PipelineConfig, sources: tuple[str, ...]) -> None:
     if config.release.mode != "commit":
         raise ConfigError("release.mode pull-request: ctp run rolls out by itself and cannot wait for a merge: use release.mode=commit")
     for source in (*config.ingest.sources, *sources):
-        list_source(source)
+        if source.startswith(SCHEME):
+            read_keys(os.environ, parse_source(source))
+        else:
+            list_source(source)
     for name in ("reward_judge", "gate_judge"):
         judge: JudgeConfig = getattr(config, name)
         if judge.base_url:

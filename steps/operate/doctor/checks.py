@@ -11,6 +11,7 @@ from pathlib import Path
 from steps.contract.config import JudgeConfig, PipelineConfig
 from steps.contract.errors import AccessError, ConfigError, TransientError
 from steps.contract.spec import StepContext
+from steps.ingest.langfuse_api.source import SCHEME, parse_source, read_keys
 from steps.operate.doctor.finding import Skip
 from steps.operate.preflight import check_judge
 from steps.release.change import current_pin
@@ -55,11 +56,19 @@ def work_folder(workdir: Path) -> str:
     return f"{workdir}: {free / 2**30:.0f} GiB free"
 
 
+def _count(source: str) -> int:
+    """How many objects a source lists; of a Langfuse API, whether its keys are there."""
+    if source.startswith(SCHEME):
+        read_keys(os.environ, parse_source(source))
+        return 0
+    return len(list_source(source).objects)
+
+
 def sources(config: PipelineConfig) -> str:
     """Every configured source of traces can be listed."""
     if not config.ingest.sources:
         raise Skip("ingest.sources is empty: `ctp run` makes its own traces")
-    counts = {source: len(list_source(source).objects) for source in config.ingest.sources}
+    counts = {source: _count(source) for source in config.ingest.sources}
     return ", ".join(f"{source}: {count} files" for source, count in counts.items())
 
 

@@ -16,6 +16,8 @@ from steps.curate.curate import Params, run
 from steps.curate.source import scored_traces
 from steps.store.lake import open_lake
 
+from ...lake_rows import put_traces
+
 
 def context(tmp_path, run_id="run-1", **blocks):
     config = PipelineConfig.model_validate({"curate": {"min_pairs": 1}, **blocks})
@@ -28,9 +30,7 @@ def fill(tmp_path, trace_row, label_row):
 
     def write(traces, *, labels=None, rows=None, **params):
         with open_lake(PipelineConfig(), tmp_path) as lake:
-            found = lake.replace_batch(
-                "traces", pa.Table.from_pylist(rows or [trace_row(trace) for trace in traces]), "ingest_batch", "b", run_id="r"
-            )
+            found = put_traces(lake, rows or [trace_row(trace) for trace in traces])
             scores = pa.Table.from_pylist(labels if labels is not None else [label_row(trace) for trace in traces])
             return Params(
                 traces=found, labels=lake.replace_batch("labels", scores, "label_batch", "b", run_id="r"), policy_version="p1", **params

@@ -24,6 +24,7 @@ from steps.scoring import client as client_module
 from steps.store.lake import open_lake
 
 from ... import fan_out
+from ...lake_rows import put_traces
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 QUESTION = "Which port does Silver Falcon use?"
@@ -54,7 +55,6 @@ def trace(number: int, answer: str = "", **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def world(tmp_path: Path, judge_url: str) -> SimpleNamespace:
     """`ingest(rows)`, `label()` and `labels()` over one lake."""
-    import pyarrow as pa
 
     base = PipelineConfig()
 
@@ -64,7 +64,7 @@ def world(tmp_path: Path, judge_url: str) -> SimpleNamespace:
 
     def ingest(*rows: dict[str, Any]) -> str:
         with open_lake(base, tmp_path) as lake:
-            return str(lake.replace_batch("traces", pa.Table.from_pylist(list(rows)), "ingest_batch", rows[0]["ingest_batch"], run_id="t"))
+            return str(put_traces(lake, rows, rows[0]["ingest_batch"]))
 
     def label(ref: str, settings: PipelineConfig | None = None) -> Any:
         return fan_out.label(StepContext(settings or config(), "run-1", tmp_path), ref)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-import pyarrow as pa
 import pytest
 
 from steps.contract.catalog import find_step
@@ -21,6 +20,8 @@ from steps.contract.files import canonical_json, sha256_text
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
 from steps.store.lake import open_lake
+
+from ...lake_rows import put_traces
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 CONTEXTS = ["Silver Falcon listens on port 8443.", "Silver Falcon is owned by team Lynx."]
@@ -58,7 +59,7 @@ def lab_of(tmp_path, judge_url):
         judge = base.reward_judge.model_copy(update={"base_url": judge_url, "tries": 1})
         ctx = StepContext(base.model_copy(update={"reward_judge": judge}), "r1", tmp_path / name)
         with open_lake(ctx.config, ctx.workdir) as lake:
-            ref = str(lake.replace_batch("traces", pa.Table.from_pylist(list(rows)), "ingest_batch", "b1", run_id="t"))
+            ref = str(put_traces(lake, rows, "b1"))
 
         def call(step, **params):
             return run_step(find_step(step), {"traces": ref, **params}, ctx)
@@ -165,6 +166,8 @@ from steps.contract.config import PipelineConfig
 from steps.contract.runtime import run_step
 from steps.contract.spec import StepContext
 from steps.label import shard_files
+
+
 write, count = shard_files.ShardFiles.write, [0]
 def dying(self, *args, **named):
     count[0] += 1

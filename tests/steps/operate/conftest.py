@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -20,6 +19,7 @@ from steps.curate.dataset import lake_rows, write_dataset
 from steps.govern.identity import keyed_hash, load_key
 from steps.store.lake import open_lake
 
+from ...lake_rows import put_traces
 from ..registry.conftest import client, config, make_version  # noqa: F401
 from ..release.conftest import api, ctx  # noqa: F401
 from ..scoring.conftest import judge_url, lab  # noqa: F401
@@ -89,7 +89,7 @@ def house(tmp_path, registry_uri):
 
     def put(batch, *rows):
         with open_lake(ctx.config, ctx.workdir) as lake:
-            return str(lake.replace_batch("traces", pa.Table.from_pylist(list(rows)), "ingest_batch", batch, run_id="t"))
+            return str(put_traces(lake, rows, batch))
 
     def rows(table):
         with open_lake(ctx.config, ctx.workdir) as lake:
@@ -115,7 +115,7 @@ def house(tmp_path, registry_uri):
             {
                 "kind": "pair",
                 "prompt_key": row["prompt_key"],
-                "messages": json.loads(row["messages_json"]),
+                "messages": [{"role": "user", "content": row["question"]}],
                 "contexts": [],
                 "question": row["question"],
                 "chosen": row["answer"],

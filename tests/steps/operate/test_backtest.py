@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from steps.contract.catalog import find_step
@@ -18,6 +17,7 @@ from steps.operate.backtest import rank_correlation
 from steps.store.lake import open_lake
 
 from ...fan_out import label
+from ...lake_rows import put_traces
 
 CONTEXTS = canonical_json(["Silver Falcon listens on port 8443.", "Silver Falcon is owned by team Lynx."])
 ANSWERS = ("Silver Falcon listens on port 8443.", "Silver Falcon listens on port 1234.", "Team Lynx.")
@@ -53,8 +53,7 @@ def ctx(tmp_path, judge_url):
     judge = base.reward_judge.model_copy(update={"base_url": judge_url, "tries": 1})
     ctx = StepContext(base.model_copy(update={"reward_judge": judge}), "r1", tmp_path)
     with open_lake(ctx.config, ctx.workdir) as lake:
-        rows = pa.Table.from_pylist([trace(number) for number in range(12)])
-        ref = lake.replace_batch("traces", rows, "ingest_batch", "b1", run_id="t")
+        ref = put_traces(lake, [trace(number) for number in range(12)])
     label(ctx, str(ref))
     return ctx
 

@@ -18,6 +18,8 @@ from steps.operate.reproduce import reproduce
 from steps.store.lake import open_lake
 from steps.store.lake_maintenance import expire
 
+from ...lake_rows import put_traces
+
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -48,11 +50,9 @@ def row(number, answer, score):
 
 def write(lake, numbers, batch="b"):
     rows = [row(number, *kind) for number in numbers for kind in (("good", 0.9 + number / 100), ("bad", 0.1))]
-    found = []
-    for table, column, place in (("traces", "ingest_batch", 0), ("labels", "label_batch", 1)):
-        content = pa.Table.from_pylist([pair[place] | {column: batch} for pair in rows])
-        found.append(lake.replace_batch(table, content, column, batch, run_id="r"))
-    return tuple(found)
+    traces = put_traces(lake, [trace for trace, _ in rows], batch)
+    labels = pa.Table.from_pylist([label | {"label_batch": batch} for _, label in rows])
+    return traces, lake.replace_batch("labels", labels, "label_batch", batch, run_id="r")
 
 
 @pytest.fixture
