@@ -15,7 +15,8 @@ import os
 
 os.environ |= {
     "ENABLE_SENSITIVE_DATA": "true",
-    "ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS": "true",
+    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }
 

@@ -33,9 +33,11 @@ def choose_call(names: list[str], forced: str | None, has_result: bool) -> tuple
 
     Other tools than the weather's are how a framework asks for its final answer, as text or as an object.
     """
-    others = [name for name in names if name != "get_weather"]
-    if "get_weather" in names and not has_result and forced in (None, "required", "get_weather"):
-        return "get_weather", ARGUMENTS
+    # Semantic Kernel puts its plugin's name in front.
+    weather = [name for name in names if name.endswith("get_weather")]
+    others = [name for name in names if name not in weather]
+    if weather and not has_result and forced in (None, "required", *weather):
+        return weather[0], ARGUMENTS
     if "final_answer" in others:
         return "final_answer", json.dumps({"answer": ANSWER})
     if forced in others or (others and forced == "required"):

@@ -94,7 +94,7 @@ def main() -> None:
         folder, command = prepare(captures[name], arguments.workdir.absolute())
         LINES.clear()
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{folder}/node_modules/.bin:{os.environ['PATH']}",
             "HOME": str(folder),
             "CAPTURE": name,
             "OPENAI_API_KEY": "none",
