@@ -77,7 +77,7 @@ def _veto() -> re.Pattern[str]:
     return re.compile(rf"(?i:{words})(?:-1[03])?(?:[^A-Za-z0-9][^0-9]{{0,14}})?$")
 
 
-def vetoed(before: str) -> bool:
+def has_veto(before: str) -> bool:
     """Whether a word for orders, products, versions and the like stands right before a number."""
     return bool(_veto().search(before[-40:]))
 

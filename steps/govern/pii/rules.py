@@ -158,10 +158,11 @@ def _name_rules() -> Iterator[Rule]:
 def rules() -> tuple[Rule, ...]:
     """Every rule."""
     result = []
+    countries = f"(?:{'|'.join(tables()['rules']['iban']['lengths'])})"
     for row in tables()["rules"]["rule"]:
         form = row.get("on", "signs")
         edges = row.get("edges", "both") if form == "signs" else "none"
-        pattern = f"{_LEFT[edges]}{fold_letters(row['pattern'])}{_RIGHT[edges]}"
+        pattern = f"{_LEFT[edges]}{fold_letters(row['pattern'])}{_RIGHT[edges]}".replace("{IBAN_COUNTRY}", countries)
         result.append(Rule(row["kind"], form, pattern, row.get("check", ""), row.get("veto", False)))
     for name, section in tables()["labels"].items():
         if name != "veto":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from steps.govern.pii import checks, labelled, phones, texts, wrapped
+from steps.govern.pii import checks, label_values, phones, texts, wrapped
 from steps.govern.pii.checks import Check, Hit, Span
 from steps.govern.pii.fold import Folded, fold
 from steps.govern.pii.rules import GROUPS, Form, Group, Rule, rules, tables, widen
@@ -27,16 +27,16 @@ MAX_DEPTH = 2
 """Layers of base64 and the like that are unwrapped; what is wrapped deeper counts as found."""
 _NO_DIGITS = bytes(sign for sign in range(256) if not 0x30 <= sign <= 0x39)
 _BLOB_KINDS = ("secret", "credentials", "email")
-_LABELLED: dict[str, Check] = {
+_LABEL_READERS: dict[str, Check] = {
     "phone": phones.phone,
-    "phone_before": labelled.phone_before,
-    "token": labelled.token,
-    "token_before": labelled.token_before,
-    "number": labelled.number,
-    "number_before": labelled.number_before,
-    "code": labelled.code,
-    "date": labelled.birth,
-    "date_before": labelled.birth_before,
+    "phone_before": label_values.phone_before,
+    "token": label_values.token,
+    "token_before": label_values.token_before,
+    "number": label_values.number,
+    "number_before": label_values.number_before,
+    "code": label_values.code,
+    "date": label_values.birth,
+    "date_before": label_values.birth_before,
 }
 
 
@@ -75,7 +75,7 @@ def _options(form: Form, max_mem: int) -> re2.Options:
 
 def _check_of(rule: Rule) -> Check:
     if rule.label:
-        return _LABELLED[rule.check]
+        return _LABEL_READERS[rule.check]
     if rule.check in ("", "any"):
         return checks.anything
     if rule.check.startswith("stdnum:"):
@@ -156,11 +156,11 @@ def _accept(matcher: _Matcher, hit: Hit) -> Span | None:
         return None
     if rule.kind not in _BLOB_KINDS and checks.is_in_blob(hit):
         return None
-    if rule.label and not rule.check.endswith("_before") and checks.vetoed(hit.text.plain[hit.lead : hit.start]):
+    if rule.label and not rule.check.endswith("_before") and checks.has_veto(hit.text.plain[hit.lead : hit.start]):
         return None
     if rule.kind == "national_id" and not rule.label and checks.is_part(hit):
         return None
-    if rule.veto and (checks.is_part(hit) or checks.vetoed(hit.before()) or checks.is_in_path(hit)):
+    if rule.veto and (checks.is_part(hit) or checks.has_veto(hit.before()) or checks.is_in_path(hit)):
         return None
     return matcher.check(hit)
 

@@ -112,7 +112,7 @@ def _is_password(value: str) -> bool:
     return bool(re.search(r"[0-9]|[!@#$%^&*+=/_~?]|[a-z][A-Z]", value))
 
 
-def assigned(hit: Hit) -> Span | None:
+def assignment(hit: Hit) -> Span | None:
     """A value behind the name of a secret."""
     span = _trim(hit)
     if span is None:
@@ -132,7 +132,7 @@ def assigned(hit: Hit) -> Span | None:
     )
 
 
-def quoted(hit: Hit) -> Span | None:
+def quotation(hit: Hit) -> Span | None:
     """A value in quotes behind the name of a password."""
     value = hit.value
     return None if is_placeholder(value) or value.count(" ") > 3 else hit.span

@@ -112,8 +112,8 @@ def test_numbers_that_go_on_are_parts():
 
 
 def test_words_before_a_number_say_that_it_is_something_else():
-    assert all(map(checks.vetoed, ("order ", "Order number: ", "주문번호 ", "ISBN-13: ")))
-    assert not any(map(checks.vetoed, ("card ", "border ", "I ordered it, call ")))
+    assert all(map(checks.has_veto, ("order ", "Order number: ", "주문번호 ", "ISBN-13: ")))
+    assert not any(map(checks.has_veto, ("card ", "border ", "I ordered it, call ")))
 
 
 def test_what_lies_in_base64_is_there_by_chance():

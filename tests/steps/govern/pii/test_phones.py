@@ -24,8 +24,8 @@ def value(check, text, before="", digits=(7, 15)):
     ],
 )
 def test_numbers_with_a_country_code(text, expected):
-    found = value(phones.phone_plus, text)
-    assert found == expected or (expected and found and found.startswith(expected))
+    result = value(phones.phone_plus, text)
+    assert result == expected or (expected and result and result.startswith(expected))
 
 
 @pytest.mark.parametrize(
