@@ -12,7 +12,14 @@ from typing import Any, cast
 
 from steps.chat import langfuse
 from steps.chat.formats.csv_rows import csv_rows
-from steps.chat.formats.limits import HEAD_BYTES, MAX_LINE_BYTES, MAX_MESSAGE_BYTES, MAX_RECORDS, MAX_UNREADABLE
+from steps.chat.formats.limits import (
+    HEAD_BYTES,
+    MAX_COUNTED_UNREADABLE,
+    MAX_LINE_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_RECORDS,
+    MAX_UNREADABLE,
+)
 from steps.chat.formats.parquet_rows import parquet_rows
 from steps.chat.formats.records import Wanted, records_of_frames, records_of_json
 from steps.chat.formats.sniff import content_kind
@@ -90,6 +97,8 @@ def _bound(records: Iterator[Record], uri: str) -> Iterator[Record]:
             unreadable += 1
             if unreadable > MAX_UNREADABLE:
                 beyond += 1
+                if beyond > MAX_COUNTED_UNREADABLE:
+                    break
                 continue
         if total > MAX_RECORDS:
             yield Unreadable(uri, 0, "too-many-records")

@@ -17,6 +17,8 @@ MAX_RATIO = 500
 RATIO_ALLOWANCE_BYTES = 64 << 20
 # Rows of quarantine that one file may fill; what follows is counted in one more.
 MAX_UNREADABLE = 1_000
+# Counting costs some 4 microseconds each: a file with so many is given up.
+MAX_COUNTED_UNREADABLE = 1_000_000
 MAX_JSON_DEPTH = 1_024
 # ClickHouse writes row groups of 512 MiB.
 MAX_ROW_GROUP_BYTES = 4 << 30

@@ -280,3 +280,10 @@ def test_any_json_in_any_field_is_a_record(tmp_path, row, span, block):
         data = lines(span_documents()[:1]) + json.dumps(value).encode() + b"\n" + lines(span_documents()[-1:])
         records = read_bytes(tmp_path, data)
         assert (records[0].trace_id, [r for r in records if isinstance(r, Span)][-1].trace_id) == (IDS[0], IDS[-1])
+
+
+def test_file_of_rubbish_alone_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("steps.chat.reading.MAX_COUNTED_UNREADABLE", 50)
+    records = read_bytes(tmp_path, lines(span_documents()) + b"x\n" * 5000 + lines(span_documents()))
+    assert [type(record) for record in records].count(Span) == 5
+    assert (records[-1].reason, records[-1].count) == ("too-many-unreadable", 51)
