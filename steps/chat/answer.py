@@ -55,7 +55,13 @@ def outer_spans(root: Span, spans: list[Span], generation: Generation) -> list[S
 
 def own_words(root: Span, spans: list[Span], generation: Generation) -> str | None:
     """The user's own words as the outermost span that has an input tells them; None when none does."""
-    return next((text for span in outer_spans(root, spans, generation) if (text := user_text_of(span))), None)
+    prompts = [" ".join(message["content"].split()) for message in generation.messages if message["role"] == "user"]
+    for span in outer_spans(root, spans, generation):
+        text = user_text_of(span)
+        # What the prompt does not hold is an argument of the app's function, not the user's words.
+        if text and (not any(prompts) or any(" ".join(text.split()) in prompt for prompt in prompts)):
+            return text
+    return None
 
 
 def user_text_of(span: Span) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from steps.chat.answer import SIDE_STEPS, Answer, find_answer, find_question, fi
 from steps.chat.claims import claims_of
 from steps.chat.contexts import find_contexts, is_retriever
 from steps.chat.feedback import Verdict, Vote, combine, verdict_of
-from steps.chat.generation import Generation, input_of, read_generation
+from steps.chat.generation import Generation, check, input_of, read_generation
 from steps.chat.langfuse_rows import as_number
 from steps.chat.outputs import parse_output
 from steps.chat.same_call import merge_same_calls
@@ -26,6 +27,7 @@ _EARLIEST_NS = 946_684_800 * 10**9  # 2000-01-01: earlier is a broken clock, and
 _FUTURE_NS = 2 * 86_400 * 10**9  # a clock that is ahead by more than two days is broken
 MAX_TEXT_CHARACTERS = 4_000_000
 DEFAULT_RULES = FeedbackConfig()
+_PRIVATE = re.compile(r"(?:^|\.)_[a-z]")
 _VERSION_KEYS = (
     *("ctp.model_version", "gen_ai.response.model_version", "langfuse.trace.metadata.model_version"),
     *("langfuse.observation.metadata.model_version", "metadata.model_version", "model_version"),
@@ -99,6 +101,9 @@ def _read_generations(spans: list[Span], parents: dict[str, str]) -> list[Genera
     for generation in generations:
         if generation.span_id in raw:
             _complete_from_raw(generation, raw[generation.span_id])
+        step = by_id.get(generation.parent_id)
+        if step is not None and "mastra.model_step.input" in step.attributes:
+            _complete_from_step(generation, step)
         parent, seen = generation.parent_id, set()
         while parent in by_id and parent not in seen and not (generation.agent and _has_system(generation)):
             seen.add(parent)
@@ -107,7 +112,19 @@ def _read_generations(spans: list[Span], parents: dict[str, str]) -> list[Genera
                 generation.agent = generation.agent or first_word(a, ("gen_ai.agent.name", "agent.name", "ai.telemetry.functionId"))
                 _take_system(generation, a)
             parent = by_id[parent].parent_id
-    return merge_same_calls(generations, parents)
+    real = [item for item in generations if item.usage.input or item.response_id or not _PRIVATE.search(item.name)]
+    # LlamaIndex marks private helpers as model calls, too.
+    return merge_same_calls(real or generations, parents)
+
+
+def _complete_from_step(generation: Generation, step: Span) -> None:
+    """Mastra keeps prompt and turn on the step around the call."""
+    whole = read_generation(step)
+    generation.messages = generation.messages or whole.messages
+    if not (generation.text or generation.calls):
+        generation.output = whole.output
+    generation.tools = generation.tools or whole.tools
+    check(generation)
 
 
 def _has_system(generation: Generation) -> bool:

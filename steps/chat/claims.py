@@ -18,6 +18,7 @@ from steps.chat.values import as_object, decode_json, decode_object
 PREFIXES = (
     *("ctp.", "langfuse.trace.metadata.", "langfuse.observation.metadata.", "langfuse.metadata.", "ai.telemetry.metadata."),
     *("ai.settings.context.", "traceloop.association.properties.", "metadata.requester_metadata.", "metadata.spend_logs_metadata."),
+    "litellm.metadata.",
     *(
         "metadata.",
         "genkit:metadata:context.",

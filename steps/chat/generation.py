@@ -36,6 +36,10 @@ _OUTPUT_VALUES = (
     *("traceloop.entity.output", "output.value", "gen_ai.completion", "output"),
 )
 _HIDDEN = ("__REDACTED__", "[REDACTED]", "<REDACTED>")
+_DERIVED = frozenset(
+    {"no-input", "incomplete-output", "media", "empty-message", "truncated", "filtered", "generation-error", "redacted"}
+    | {"tool-call-id-repaired", "ambiguous-tool-call", "dangling-tool-call", "bad-arguments"}
+)
 _EVENT_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
 
 
@@ -107,12 +111,14 @@ def input_of(span: Span) -> Conversation:
     """What a span received, from the first place that holds anything."""
     a = span.attributes
     conversation = _semantic_input(a) if a.get("gen_ai.input.messages") else Conversation()
+    if not conversation.messages and a.get("mastra.model_step.input"):
+        conversation = parse_conversation(a["mastra.model_step.input"])
     if not conversation.messages and a.get("langfuse.observation.input"):
         conversation = parse_conversation(a["langfuse.observation.input"])
     for key in ("ai.prompt.messages", "ai.prompt"):
         if not conversation.messages and a.get(key):
             conversation = parse_conversation(a[key])
-    if not conversation.messages and span.events:
+    if not conversation.messages and (span.events or a.get("events")):
         conversation = _event_input(span)
     for prefix in ("llm.input_messages", "gen_ai.prompt", "llm.prompts"):
         if not conversation.messages and any(key.startswith(prefix + ".") for key in a):
@@ -127,8 +133,7 @@ def _semantic_input(a: dict[str, Any]) -> Conversation:
     conversation = parse_conversation(a["gen_ai.input.messages"])
     instructions = a.get("gen_ai.system_instructions")
     if instructions and not any(message["role"] == "system" for message in conversation.messages):
-        system = parse_conversation({"system": decode_json(instructions), "messages": []}).messages or _system(instructions)
-        conversation.messages[:0] = system
+        conversation.messages[:0] = _system(instructions)
     return conversation
 
 
@@ -143,11 +148,18 @@ def _event_body(event: dict[str, Any]) -> dict[str, Any]:
     return body if isinstance(body, dict) else {**event, "content": body} if body else event
 
 
+def _events(span: Span) -> list[tuple[str, dict[str, Any]]]:
+    """A span's events, with those that Pydantic AI's first format keeps as JSON in an attribute."""
+    told = decode_json(span.attributes.get("events"))
+    listed = [item for item in told if isinstance(item, dict)] if isinstance(told, list) else []
+    return [*span.events, *((as_word(item.get("event.name")), item) for item in listed)]
+
+
 def _event_input(span: Span) -> Conversation:
     """Input messages in a span's events."""
     whole = Conversation()
     items: list[Any] = []
-    for name, event in span.events:
+    for name, event in _events(span):
         if name in _EVENT_ROLES:
             body = _event_body(event)
             # Strands puts tool results into user events, and calls into assistant events, as lists of parts.
@@ -163,12 +175,12 @@ def output_of(span: Span) -> Conversation:
     """The assistant's turn of a span, from the first place that holds one."""
     a = span.attributes
     conversation = Conversation()
-    for key in ("gen_ai.output.messages", "langfuse.observation.output"):
+    for key in ("gen_ai.output.messages", "langfuse.observation.output", "mastra.model_step.output"):
         if not conversation.messages and a.get(key):
             conversation = parse_output(a[key])
     if not conversation.messages and any(key.startswith("ai.response.") for key in a):
         conversation = _ai_sdk_output(a)
-    if not conversation.messages and span.events:
+    if not conversation.messages and (span.events or a.get("events")):
         conversation = _event_output(span)
     for prefix in ("llm.output_messages", "gen_ai.completion", "llm.completions"):
         if not conversation.messages and any(key.startswith(prefix + ".") for key in a):
@@ -194,6 +206,9 @@ def _ai_sdk_output(a: dict[str, Any]) -> Conversation:
     content = text or ("" if calls else structured)
     reasoning = a.get("ai.response.reasoning")
     item = {"role": "assistant", "content": content, "tool_calls": calls if isinstance(calls, list) else []}
+    if structured and not calls:
+        # The object came by a call that the SDK made up and took back: it tells "tool-calls" as the reason.
+        item["finish_reason"] = "stop"
     if isinstance(reasoning, str):
         item["reasoning_content"] = reasoning
     return parse_output([item])
@@ -202,7 +217,7 @@ def _ai_sdk_output(a: dict[str, Any]) -> Conversation:
 def _event_output(span: Span) -> Conversation:
     """The assistant's turn in a span's events."""
     conversation = Conversation()
-    for name, event in span.events:
+    for name, event in _events(span):
         if name == "gen_ai.choice":
             body = _event_body(event)
             message = decode_json(body.get("message"))
@@ -239,6 +254,8 @@ def read_generation(span: Span) -> Generation:
     asked, answer = input_of(span), output_of(span)
     output = answer.messages[0] if answer.messages else {}
     raw_finish = next((a[key] for key in _FINISH_KEYS if a.get(key)), "") or answer.finish_reason
+    if a.get("ai.response.object") and not output.get("tool_calls"):
+        raw_finish = answer.finish_reason
     config = as_object(a.get("genkit:input")).get("config") if a.get("genkit:input") else None
     generation = Generation(
         span_id=span.span_id,
@@ -262,13 +279,14 @@ def read_generation(span: Span) -> Generation:
         error=span.error,
         instrumentation=span.source,
     )
-    _check(generation)
+    check(generation)
     return generation
 
 
-def _check(generation: Generation) -> None:
+def check(generation: Generation) -> None:
     """Derive the finish reason where the content contradicts it, pair call ids, and note what bars training."""
-    problems = generation.problems
+    # What an incomplete reading had noted is looked at anew.
+    problems = [problem for problem in generation.problems if problem not in _DERIVED]
     if generation.calls and generation.finish_reason in ("stop", "unknown"):
         generation.finish_reason = "tool_calls"
     if not generation.messages:
@@ -277,6 +295,8 @@ def _check(generation: Generation) -> None:
         problems.append("incomplete-output")
     if generation.media:
         problems.append("media")
+    elif any(message["role"] == "user" and not message["content"] for message in generation.messages):
+        problems.append("empty-message")
     if generation.finish_reason == "length":
         problems.append("truncated")
     if generation.finish_reason == "content_filter":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from steps.chat.content import parse_call
-from steps.chat.messages import Conversation, add_item, add_list, add_value, finish_of, is_message, merge_calls
+from steps.chat.messages import Conversation, Message, add_item, add_list, add_value, finish_of, is_message, merge_calls
 from steps.chat.values import MAX_DEPTH, as_object, as_word, compact_json, decode_json
 
 _ANSWER_KEYS = (
@@ -19,6 +19,8 @@ def parse_output(value: Any) -> Conversation:
     conversation = Conversation()
     _add_output(decode_json(value), conversation, 0)
     merge_calls(conversation.messages)
+    for message in conversation.messages:
+        _drop_partial_calls(message)
     turns = [message for message in conversation.messages if message["role"] == "assistant"]
     conversation.messages = turns[-1:]
     return conversation
@@ -84,3 +86,16 @@ def _note_response(value: dict[str, Any], conversation: Conversation) -> None:
         for source in (value, inner, meta):
             if isinstance(source.get(key), dict) and not conversation.usage:
                 conversation.usage = dict(source[key])
+
+
+def _drop_partial_calls(message: Message) -> None:
+    """Keep of calls with one id the fullest: streams list a call again with every piece of its arguments."""
+    calls = message.get("tool_calls", [])
+    fullest: dict[tuple[str, str], dict[str, Any]] = {}
+    for position, call in enumerate(calls):
+        key = (call["id"] or f"#{position}", call["function"]["name"])
+        known = fullest.get(key)
+        if known is None or len(call["function"]["arguments"]) > len(known["function"]["arguments"]):
+            fullest[key] = call
+    if len(fullest) < len(calls):
+        message["tool_calls"] = list(fullest.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from steps.chat.generation import Generation
 from steps.chat.values import compact_json, decode_json
 
@@ -47,6 +49,25 @@ def merge_same_calls(generations: list[Generation], parents: dict[str, str]) -> 
         _fill(richer, poorer)
         kept[kept.index(other)] = richer
     return sorted(kept, key=lambda item: (item.start_ns, item.end_ns, item.span_id))
+
+
+def second_tellings(traces: Iterable[tuple[str, list[Generation]]]) -> dict[str, str]:
+    """Traces that hold nothing but a call that another trace tells, too, with the id of that trace.
+
+    Two instrumentations side by side put one call into two traces; the one whose span has no parent says nothing of the rest.
+    """
+    owners: dict[tuple[str, str], str] = {}
+    alone: list[tuple[str, Generation]] = []
+    for trace_id, generations in traces:
+        if len(generations) == 1 and not generations[0].parent_id:
+            alone.append((trace_id, generations[0]))
+            continue
+        for generation in generations:
+            if generation.response_id:
+                owners.setdefault((generation.response_id, output_key(generation)), trace_id)
+    keys = ((trace_id, generation.response_id, generation) for trace_id, generation in alone if generation.response_id)
+    pairs = ((trace_id, owners.get((response_id, output_key(generation)))) for trace_id, response_id, generation in keys)
+    return {trace_id: owner for trace_id, owner in pairs if owner}
 
 
 def _ancestors(span_id: str, parents: dict[str, str]) -> list[str]:

@@ -15,9 +15,10 @@ _LANGFUSE = frozenset({"generation", "span", "event", "agent", "tool", "chain", 
 _OPERATIONS = {
     **dict.fromkeys(("chat", "completion", "text_completion", "generate_content", "generate", "message_completion"), GENERATION),
     **dict.fromkeys(("embeddings", "embedding"), "embedding"),
-    **dict.fromkeys(("execute_tool", "execute_task"), "tool"),
+    "execute_tool": "tool",
     **dict.fromkeys(("vector_db_retrieve", "retrieval", "retrieve"), "retriever"),
     **dict.fromkeys(("invoke_agent", "create_agent", "agent_step", "invoke_workflow", "agent", "workflow"), "agent"),
+    "execute_task": "chain",
 }
 _OPENINFERENCE = {
     "llm": GENERATION,

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from steps.chat.assemble import assemble, feedback_of
-from steps.chat.claims import Claims, claims_of
+from steps.chat.claims import Claims, claims_of, is_withdrawn, strictest_class, strictest_consent
 from steps.chat.feedback import Consent, Verdict, verdict_of
+from steps.chat.same_call import second_tellings
 from steps.chat.span import Score, Span, Unreadable
 from steps.chat.trace import Trace
 from steps.contract.config import PipelineConfig
@@ -118,7 +119,7 @@ class Settling:
 
     def settle(self, parts: Parts) -> Outcome:
         """Assemble every trace of the parts, send it through the gates, and collect its rows."""
-        passed: list[Trace] = []
+        traces: dict[str, Trace] = {}
         for trace_id in parts.trace_ids:
             stored_id = safe_id(self._key, trace_id)
             scores = [*parts.scores.get(trace_id, ()), *self._earlier_scores(stored_id)]
@@ -130,8 +131,10 @@ class Settling:
             result = assemble(spans, scores, trust_prompts=self._trust_prompts, rules=self._rules, claim_spans=claim_spans)
             if isinstance(result, str):
                 self._quarantine(stored_id, spans, result)
-            elif self._pass_claims(stored_id, result):
-                passed.append(result)
+            else:
+                traces[trace_id] = result
+        self._drop_second_tellings(traces)
+        passed = [trace for trace_id, trace in traces.items() if self._pass_claims(safe_id(self._key, trace_id), trace)]
         self._pass_text(passed)
         outcome = self.outcome
         outcome.rows["trace_parts"] = list(part_rows(parts, lambda trace_id: safe_id(self._key, trace_id), self._now))  # type: ignore[arg-type]
@@ -140,6 +143,15 @@ class Settling:
         outcome.spans = parts.span_count
         limit_models(outcome.rows["traces"], outcome.rows["generations"])
         return outcome
+
+    def _drop_second_tellings(self, traces: dict[str, Trace]) -> None:
+        """Leave out traces of one call that another trace tells, too; what they claim counts for that one."""
+        for trace_id, owner in second_tellings((trace_id, trace.generations) for trace_id, trace in traces.items()).items():
+            second, first = traces.pop(trace_id), traces[owner]
+            levels = {*first.consents, *second.consents}
+            first.consents, first.consent, first.withdrawn = tuple(sorted(levels)), strictest_consent(levels), is_withdrawn(levels)
+            first.confidentiality = strictest_class({first.confidentiality, second.confidentiality} - {""})
+            self.outcome.by_trace[safe_id(self._key, trace_id)] = KEPT
 
     def _earlier_scores(self, stored_id: str) -> Iterable[Score]:
         stored = self._stored.get(stored_id)
