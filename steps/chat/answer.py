@@ -58,8 +58,10 @@ def own_words(root: Span, spans: list[Span], generation: Generation) -> str | No
     prompts = [" ".join(message["content"].split()) for message in generation.messages if message["role"] == "user"]
     for span in outer_spans(root, spans, generation):
         text = user_text_of(span)
-        # What the prompt does not hold is an argument of the app's function, not the user's words.
-        if text and (not any(prompts) or any(" ".join(text.split()) in prompt for prompt in prompts)):
+        # Decorators write arguments of the app's functions as input: what the prompt does not hold is not the user's words.
+        is_told = any(span.attributes.get(key) for key in ("langfuse.observation.input", "gen_ai.input.messages"))
+        is_document = text is not None and text[:1] in ("{", "[") and isinstance(decode_json(text), (dict, list))
+        if text and (not any(prompts) or (is_told and not is_document) or any(" ".join(text.split()) in prompt for prompt in prompts)):
             return text
     return None
 

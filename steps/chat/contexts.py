@@ -199,9 +199,9 @@ def find_contexts(spans: list[Span], messages: Iterable[Message], user_text: str
     if not contexts:
         contexts = _of_prompt(messages, "" if user_text is None and trust_prompts else user_text)
     results = [text for message in messages if message["role"] == "tool" and (text := message["content"].strip())]
-    for span in spans:
-        if kind_of(span) == "tool":
-            results += [text for text in _of_tools(span) if not any(known in text for known in results)]
+    if not results:
+        # A prompt holds the results as the model saw them; spans of tools wrap them in many ways.
+        results = [text for span in spans if kind_of(span) == "tool" for text in _of_tools(span)]
     return list(dict.fromkeys(text for text in (*contexts, *results) if text))
 
 
