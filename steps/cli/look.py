@@ -1,4 +1,4 @@
-"""`ctp status`, `report`, `config`, `lineage` and `cost`: what there is, printed and never changed."""
+"""`ctp status`, `report`, `config`, `lineage`, `trace` and `cost`: what there is, printed and never changed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from steps.laptop.state import RunStore
 from steps.laptop.summary import print_summary
 from steps.operate.cost.command import print_bill, read_bill
 from steps.operate.status import overview
+from steps.operate.trace_story import tell_trace
 from steps.registry.lineage import describe
 
 
@@ -52,6 +53,17 @@ def lineage(
 ) -> None:
     """Print what a registered model was made of."""
     show(describe(load_settings(config, overrides, LAPTOP), workdir.resolve(), model), as_json=as_json)
+
+
+def trace(
+    trace_id: Annotated[str, typer.Argument(help="Id of the trace, as the source has it or as the lake stores it.")],
+    workdir: WorkdirOption = DEFAULT_WORKDIR,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what became of one trace: parts, claims, gates, model calls, scores, label, datasets and models."""
+    show(tell_trace(load_settings(config, overrides, LAPTOP), workdir.resolve(), trace_id), as_json=as_json)
 
 
 def cost(

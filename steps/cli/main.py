@@ -59,6 +59,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("lineage", "steps.cli.look:lineage", "Print what a registered model was made of."),
     Command("reproduce", "steps.cli.operate:reproduce", "Make the training file of a model again, byte for byte."),
     Command("rollback", "steps.cli.operate:rollback", "Put an earlier model version back."),
+    Command("trace", "steps.cli.look:trace", "Print what became of one trace."),
     Command("erase", "steps.cli.operate:erase", "Take one user's data out of the lake, and keep it out."),
     Command("fetch-model", "steps.cli.operate:fetch_model", "Download a model and verify it."),
     Command("game-day", "steps.cli.game_day:game_day", "Release a bad version and time its rollback."),

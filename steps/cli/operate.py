@@ -24,6 +24,7 @@ from steps.operate.doctor.finding import worst_exit_code
 from steps.operate.doctor.monitoring import analysis_address
 from steps.operate.doctor.report import examine
 from steps.operate.doctor.report import show as show_findings
+from steps.operate.doctor.source_sample import try_source
 from steps.operate.reproduce import reproduce as reproduce_dataset
 from steps.store.models import fetch_model as fetch
 
@@ -100,6 +101,7 @@ def fetch_model(
 
 
 def doctor(
+    source: Annotated[str, typer.Option(help="Only try a sample of this source: what share becomes rows, and what is missing.")] = "",
     prometheus: Annotated[
         str, typer.Option(help="Prometheus that the analyses ask, as seen from here; default: what the values of --config say.")
     ] = "",
@@ -110,6 +112,9 @@ def doctor(
 ) -> None:
     """Check configuration, services, credentials and cluster; one line each, with the remedy."""
     settings = load_settings(config, overrides)
+    if source:
+        show(try_source(settings, source), as_json=as_json)
+        return
     findings = examine(settings, workdir.resolve(), prometheus or analysis_address(config), _progress(as_json=as_json))
     if as_json:
         emit([finding.model_dump(mode="json") for finding in findings])

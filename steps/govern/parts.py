@@ -86,14 +86,20 @@ def read_parts(unit: Unit, lake: Lake, stored_id: Callable[[str], str], only: fr
         return mine and (only is None or stored_id(trace_id) in only)
 
     for item in unit.objects:
-        _read(item, wanted, parts, is_new=True)
+        read_into(parts, item, wanted)
     if unit.shard or only is not None:
         parts.unreadable = []
     _read_older(unit, lake, stored_id, parts)
     return parts
 
 
-def _read(item: RawObject, wanted: Callable[[str], bool], parts: Parts, *, is_new: bool) -> None:
+def read_into(parts: Parts, item: RawObject, wanted: Callable[[str], bool], *, is_new: bool = True) -> None:
+    """Add the wanted records of one object; places that cannot be read only of a new one.
+
+    Raises:
+        DataError: the object is gone.
+        AccessError: it may not be read.
+    """
     for record in read_object(item, wanted):
         if isinstance(record, Unreadable):
             if is_new:
@@ -130,7 +136,7 @@ def _read_older(unit: Unit, lake: Lake, stored_id: Callable[[str], str], parts: 
             older[uri] = (item, members)
     for item, members in older.values():
         try:
-            _read(item, lambda trace_id, members=members: stored_id(trace_id) in members, parts, is_new=False)  # type: ignore[misc]
+            read_into(parts, item, lambda trace_id, members=members: stored_id(trace_id) in members, is_new=False)  # type: ignore[misc]
         except DataError:
             # Raw objects are kept for some days only: what came late amends the stored row.
             parts.incomplete |= members

@@ -295,9 +295,15 @@ class Lake:
 
         with storage_errors(f"table {self._namespace}.{schema.name}"):
             try:
-                return self._catalog.load_table(self._identifier(schema))
+                opened = self._catalog.load_table(self._identifier(schema))
             except NoSuchTableError:
                 return None
+        if schema.name == "traces" and any(field.name == "messages_json" for field in opened.schema().fields):
+            raise DataError(
+                f"table {self._namespace}.traces is of the first edition, without a table of model calls:"
+                " name another lake.namespace (or --workdir) and ingest the raw files again"
+            )
+        return opened
 
     def _ensure(self, schema: TableSchema) -> Table:
         """The table, created when absent and given the columns it lacks."""
