@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -129,7 +130,35 @@ def test_what_is_left_out_is_counted(tmp_path, fill, make_trace, trace_row, labe
     )
     result = run(params, context(tmp_path))
     assert result.pairs == result.prompts == 1
-    assert result.excluded == {"empty": 1, "unlabelled": 1, "stale_label": 1, "golden": 0, "superseded": 1, "duplicate": 0}
+    counts = {"empty": 1, "unlabelled": 1, "stale_label": 1, "withdrawn": 0, "unfit": 0, "golden": 0, "superseded": 1, "duplicate": 0}
+    assert result.excluded == counts
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"finish_reason": "length"}, {"finish_reason": "content_filter"}, {"feedback": 0.0}],
+)
+def test_a_cut_or_refused_answer_is_never_the_chosen_one(tmp_path, fill, make_trace, trace_row, change):
+    good, bad = good_and_bad(make_trace, "q")
+    rows = [trace_row(good) | change, trace_row(bad)]
+    result = run(fill([good, bad], rows=rows), context(tmp_path))
+    assert (result.pairs, result.prompts) == (0, 1)
+
+
+def test_what_somebody_withdrew_since_is_left_out(tmp_path, fill, make_trace):
+    traces = good_and_bad(make_trace, "q")
+    params = fill(traces)
+    with open_lake(PipelineConfig(), tmp_path) as lake:
+        claim = {"trace_id": traces[0].trace_id, "consent": "none train", "withdrawn": True, "at": datetime.now(UTC)}
+        lake.replace_batch("claims", pa.Table.from_pylist([claim]), "ingest_batch", "late", run_id="r")
+    result = run(params, context(tmp_path))
+    assert (result.pairs, result.excluded["withdrawn"]) == (0, 1)
+
+
+def test_a_row_that_is_not_fit_for_text_training_is_left_out(tmp_path, fill, make_trace, trace_row):
+    good, bad = good_and_bad(make_trace, "q")
+    result = run(fill([good, bad], rows=[trace_row(good) | {"problems": ["media"]}, trace_row(bad)]), context(tmp_path))
+    assert (result.pairs, result.excluded["unfit"]) == (0, 1)
 
 
 def test_other_models_answers_are_never_superseded(tmp_path, fill, make_trace):
@@ -156,4 +185,4 @@ def test_a_score_outside_its_scale_is_refused(tmp_path, fill, make_trace, label_
     trace = make_trace("t")
     params = fill([trace], labels=[label_row(trace, score=score)])
     with open_lake(PipelineConfig(), tmp_path) as lake, pytest.raises(DataError, match="trace t is"):
-        list(scored_traces(lake, params.traces, params.labels, "p1", Counter()))
+        list(scored_traces(lake, params.traces, lake.current("generations"), params.labels, "p1", Counter()))

@@ -10,9 +10,13 @@ from steps.store.lake import open_lake
 
 
 def recipe(digest="d" * 64, snapshot=1, **fields):
-    traces, labels, datasets = (TableRef(table=table, snapshot_id=snapshot) for table in ("traces", "labels", "datasets"))
+    traces, generations, labels, datasets = (
+        TableRef(table=table, snapshot_id=snapshot) for table in ("traces", "generations", "labels", "datasets")
+    )
     values = {"policy_version": "p1", "golden": None, "champion": None, "since": None, "until": None, "model_name": "agent-model"}
-    return Recipe(digest=digest, traces=traces, labels=labels, table=datasets, curate=CurateConfig(), **(values | fields))
+    return Recipe(
+        digest=digest, traces=traces, generations=generations, labels=labels, table=datasets, curate=CurateConfig(), **(values | fields)
+    )
 
 
 def test_the_newest_record_of_a_dataset_counts(tmp_path):
