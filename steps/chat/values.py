@@ -51,7 +51,7 @@ def as_object(value: Any) -> dict[str, Any]:
     if isinstance(value, (list, tuple)):
         pairs = [(item.get("key"), item.get("value")) if isinstance(item, dict) else item for item in value]
         if all(isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
-            return {pair[0]: pair[1] for pair in pairs}
+            return {str(pair[0]): pair[1] for pair in pairs}
         return {}
     return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
 

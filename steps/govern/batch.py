@@ -137,7 +137,7 @@ class Settling:
         passed = [trace for trace_id, trace in traces.items() if self._pass_claims(safe_id(self._key, trace_id), trace)]
         self._pass_text(passed)
         outcome = self.outcome
-        outcome.rows["trace_parts"] = list(part_rows(parts, lambda trace_id: safe_id(self._key, trace_id), self._now))  # type: ignore[arg-type]
+        outcome.rows["trace_parts"] = list(part_rows(parts, lambda trace_id: safe_id(self._key, trace_id), self._now))
         outcome.rows["feedback"] = [self._feedback_row(score) for scores in parts.scores.values() for score in _unique(scores)]
         outcome.quarantine += [quarantine_row(place, self._now) for place in parts.unreadable]
         outcome.spans = parts.span_count

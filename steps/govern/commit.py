@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from steps.contract.errors import DataError
@@ -234,12 +235,12 @@ class Commit:
         if objects:
             batches = tuple(unit.id for unit in units)
             self._lake.replace_batch("objects", to_table("objects", objects), "ingest_batch", batches, run_id=self._ctx.run_id)
-        rows = []
+        rows: list[dict[str, Any]] = []
         for unit in units:
             payload = {"unit": unit.id, "shard": unit.shard, "shards": unit.shards, "counts": asdict(counts[unit.id])}
             record = {"run_id": self._ctx.run_id, "stage": UNIT_STAGE, "payload_json": canonical_json(payload), "at": now}
             rows.append(record | {"record_key": f"{UNIT_STAGE}:{unit.id}"})
-        keys = tuple(row["record_key"] for row in rows)
+        keys = tuple(str(row["record_key"]) for row in rows)
         self._lake.replace_batch("runs", pa.Table.from_pylist(rows), "record_key", keys, run_id=self._ctx.run_id)
 
     def _delete_unused(self) -> None:
@@ -247,7 +248,8 @@ class Commit:
         for table in (*TRACE_TABLES, *AMENDMENTS):
             unused = {file.path for manifest in self._units for file in manifest.files.get(table, ())} - self._adopted
             if unused:
-                self._lake.upkeep(table, lambda opened, unused=unused: delete_paths(opened, [plain(path) for path in sorted(unused)]))
+                paths = [plain(path) for path in sorted(unused)]
+                self._lake.upkeep(table, partial(delete_paths, paths=paths))
 
 
 def _first_column(table: str) -> str:

@@ -122,7 +122,7 @@ def _sample(lake: Lake, traces: TableRef, window: tuple[date, date], policy: str
     """Scored traces of the window, by the hash of their id, so that the same snapshot gives the same sample."""
     rows = lake.scan("labels", ("trace_id", "content_hash", *COMPONENTS), {"policy_version": policy, "status": "scored"}).to_pylist()
     values = {row["trace_id"]: row for row in rows}
-    candidates = scored_traces(lake, traces, lake.current("labels"), policy, Counter(), window)
+    candidates = scored_traces(lake, traces, lake.current("generations"), lake.current("labels"), policy, Counter(), window)
     chosen = sorted(candidates, key=lambda trace: sha256_text(trace.trace_id))[:size]
     return [
         Sampled(trace, values[trace.trace_id]["content_hash"], {name: values[trace.trace_id][name] for name in COMPONENTS})

@@ -117,13 +117,13 @@ def shows_tools(tokenizer: PreTrainedTokenizerBase, **template: Any) -> bool:
     Templates fail here in every way: some ignore tools, some raise, some print what they cannot show.
     """
     call = {"id": "call_1", "type": "function", "function": {"name": "probe_tool", "arguments": {"key": "probe value"}}}
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "probe"},
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": "probe result"},
     ]
     schema = {"type": "object", "properties": {"key": {"type": "string"}}}
-    tools = [{"type": "function", "function": {"name": "probe_offer", "description": "", "parameters": schema}}]
+    tools: list[Any] = [{"type": "function", "function": {"name": "probe_offer", "description": "", "parameters": schema}}]
     try:
         text = tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True, **template)
     except Exception:  # noqa: BLE001 - a template is a program of its own and raises what it likes

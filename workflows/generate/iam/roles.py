@@ -18,13 +18,20 @@ from workflows.generate.iam.statements import DELETE, READ, WRITE, Statement, al
 
 # Role -> tables of the lake by what it does with them. Erasing takes back what a user's erasure overtook.
 LAKE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "ingest": {"read": ("erasures",), "write": ("gate_ledger", "quarantine", "runs"), "erase": ("traces",)},
-    "label": {"read": ("traces",), "write": ("labels", "runs"), "erase": ("datasets",)},
+    "ingest": {
+        "read": ("erasures",),
+        "write": ("gate_ledger", "objects", "quarantine", "runs"),
+        "erase": ("claims", "feedback", "generations", "trace_parts", "traces"),
+    },
+    "label": {"read": ("claims", "generations", "traces"), "write": ("labels", "runs"), "erase": ("datasets",)},
     "registry": {"read": ("traces",)},
     "release": {"write": ("runs",)},
     "workflow": {"write": ("runs",)},
     "maintenance": {"erase": tuple(TABLES)},
-    "erase": {"write": ("erasures",), "erase": ("datasets", "gate_ledger", "labels", "traces")},
+    "erase": {
+        "write": ("erasures",),
+        "erase": ("claims", "datasets", "feedback", "gate_ledger", "generations", "labels", "quarantine", "trace_parts", "traces"),
+    },
 }
 # Role -> what it does with the released models.
 MODELS: Mapping[str, tuple[tuple[str, ...], ...]] = {
