@@ -66,6 +66,14 @@ class Commit:
         self._delete_unused()
         return counts
 
+    def reached_datasets(self) -> tuple[str, ...]:
+        """Digests of datasets that hold an answer of a trace that is refused now: what was trained on them knows it."""
+        stopped = {key for manifest in self._units for key, outcome in self._outcomes(manifest).items() if outcome.startswith(STOPPED)}
+        digests: set[str] = set()
+        for column in ("chosen_trace_id", "rejected_trace_id") if stopped else ():
+            digests |= set(self._lake.among("datasets", (column, "dataset_digest"), stopped).column("dataset_digest").to_pylist())
+        return tuple(sorted(digests))
+
     def _check_files(self) -> None:
         """See before the first commit that every staged file is as its manifest says.
 

@@ -48,6 +48,9 @@ class Result(Frozen):
     stopped_region: int = Field(default=0, description="likewise")
     stopped_confidentiality: int = Field(default=0, description="likewise")
     snapshot_id: int = Field(description="snapshot of `traces`; 0 when nothing was ever written")
+    datasets: tuple[str, ...] = Field(
+        default=(), description="digests of datasets that hold a trace which is refused now; `ctp trace` names the models, too"
+    )
 
 
 def run(params: Params, ctx: StepContext) -> Result:
@@ -65,8 +68,11 @@ def run(params: Params, ctx: StepContext) -> Result:
         done = finished_units(lake)
         unit_ids = _unit_ids(params)
         waiting = _waiting(params, ctx, unit_ids, done)
+        datasets: tuple[str, ...] = ()
         if waiting:
-            done |= Commit(lake, waiting, ctx).run()
+            commit = Commit(lake, waiting, ctx)
+            done |= commit.run()
+            datasets = commit.reached_datasets()
         task.advance(len(waiting))
         if params.plan is not None:
             write_watermarks(lake, plan_watermarks(params.plan), ctx.run_id)
@@ -76,7 +82,7 @@ def run(params: Params, ctx: StepContext) -> Result:
     total = Counts()
     for unit_id in unit_ids:
         total.add(done[unit_id])
-    return _result(total, traces)
+    return _result(total, traces, datasets)
 
 
 def _unit_ids(params: Params) -> list[str]:
@@ -107,7 +113,9 @@ def _waiting(params: Params, ctx: StepContext, unit_ids: list[str], done: dict[s
     return waiting
 
 
-def _result(total: Counts, traces: TableRef) -> Result:
+def _result(total: Counts, traces: TableRef, datasets: tuple[str, ...]) -> Result:
     """Result of the summed counts."""
     by_gate: dict[str, Any] = {f"stopped_{gate}": count for gate, count in total.by_gate.items()}
-    return Result(traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **by_gate, **asdict(total))
+    return Result(
+        datasets=datasets, traces=traces, snapshot_id=traces.snapshot_id, stopped=sum(total.by_gate.values()), **by_gate, **asdict(total)
+    )

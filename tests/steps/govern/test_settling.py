@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 
+import pyarrow as pa
 import pytest
 
 from steps.contract.config import PipelineConfig
@@ -180,3 +181,20 @@ def test_one_call_in_two_traces_is_one_row(tmp_path, order):
     assert (result.written, result.duplicates) == (1, 1)
     (row,) = contents(ctx)["traces"]
     assert (row["trace_id"], row["consent"]) == (f"{1:032x}", "eval")
+
+
+def test_a_withdrawal_names_the_datasets_that_it_reached(tmp_path):
+    ctx = context(tmp_path / "work")
+    source = tmp_path / "raw"
+    source.mkdir()
+    (source / "a.jsonl").write_text("".join(line + "\n" for line in parts_of(1, random.Random(1))[:3]))
+    govern(ctx, source)
+    pair = {"row": 0, "kind": "pair", "chosen_trace_id": f"{1:032x}", "rejected_trace_id": "x"}
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        lake.replace_batch("datasets", pa.Table.from_pylist([pair]), "dataset_digest", "d" * 64, run_id="r")
+    (source / "b.jsonl").write_text(otlp(span(1, 8, {"tags": "no-training"}, parent=9)) + "\n")
+    result = govern(ctx, source)
+    assert (result.stopped, result.datasets) == (1, ("d" * 64,))
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        assert [row["rule"] for row in lake.scan("gate_ledger").to_pylist()] == ["consent-withdrawn"]
+        assert lake.scan("traces").num_rows == lake.scan("generations").num_rows == 0

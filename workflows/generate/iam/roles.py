@@ -19,7 +19,7 @@ from workflows.generate.iam.statements import DELETE, READ, WRITE, Statement, al
 # Role -> tables of the lake by what it does with them. Erasing takes back what a user's erasure overtook.
 LAKE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ingest": {
-        "read": ("erasures",),
+        "read": ("datasets", "erasures"),
         "write": ("gate_ledger", "objects", "quarantine", "runs"),
         "erase": ("claims", "feedback", "generations", "trace_parts", "traces"),
     },
