@@ -17,6 +17,7 @@ from steps.govern.pii.scan import Overflow, find
 
 _KEY_BYTES = 32
 _SAFE = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
+_WORD = re.compile(r"[a-z]{1,12}")
 _OPAQUE = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MAX_COUNT_DIGITS = 5
 _ID_WORDS = {
@@ -94,12 +95,17 @@ def safe_value(value: str) -> str:
         return ""
 
 
-def safe_id(key: bytes, value: str) -> str:
-    """An id as it is when it is 32 hex digits, a UUID or plainly counted (`session-12`), else its keyed hash.
+def safe_session(key: bytes, value: str) -> str:
+    """A session's id as it is when it is 32 hex digits, a UUID or plainly counted (`session-12`), else its keyed hash.
 
     Any other may be made of a person's name, number or day of birth, which no search tells from a random word.
     """
     return value if not value or _OPAQUE.fullmatch(value) or _is_counted(value) else keyed_hash(key, value)
+
+
+def safe_id(key: bytes, value: str) -> str:
+    """A trace's or span's id likewise; one short lower-case word stays, too: programs make these ids, not people."""
+    return value if _WORD.fullmatch(value) else safe_session(key, value)
 
 
 def _is_counted(value: str) -> bool:

@@ -15,7 +15,7 @@ from steps.chat.trace import Trace, model_partition
 from steps.chat.values import compact_json
 from steps.contract.files import canonical_json, sha256_text
 from steps.govern.gates import Decision
-from steps.govern.identity import keyed_hash, safe_id, safe_value
+from steps.govern.identity import keyed_hash, safe_id, safe_session, safe_value
 from steps.store.schemas import TABLES, arrow_schema
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def trace_rows(trace: Trace, masked: Iterable[Decision], key: bytes, now: dateti
         "region": trace.region,
         "confidentiality": trace.confidentiality,
         "user_hash": keyed_hash(key, trace.user_id),
-        "session_id": safe_id(key, trace.session_id),
+        "session_id": safe_session(key, trace.session_id),
         "question": trace.question,
         "contexts_json": canonical_json(trace.contexts),
         "answer": trace.answer,

@@ -63,10 +63,10 @@ class Labels:
 
     def days(self, traces: TableRef) -> Iterator[tuple[date, int]]:
         """(day, traces of it that lack a label), oldest first; empty answers do not count."""
-        rows = self._lake.scan(traces, ("date", "trace_id", "content_hash"), where=self._where)
+        rows = self._lake.scan(traces, ("date", "trace_id", "content_hash", "answer_source"), where=self._where)
         counts: dict[date, int] = {}
         for row in rows.to_pylist():
-            if self._lacks(row):
+            if row["answer_source"] != "none" and self._lacks(row):
                 counts[row["date"]] = counts.get(row["date"], 0) + 1
         yield from sorted(counts.items())
 
