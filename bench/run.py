@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.row import Row
 from steps.contract.files import write_json
 
-MEASUREMENTS = ("gate_power", "labelling", "loop", "pii")
+MEASUREMENTS = ("gate_power", "ingest", "labelling", "loop", "pii")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -24,6 +24,7 @@ class Span:
         source: "otlp" or "langfuse".
         uri: the file it came from.
         offset: line number or row number in that file, from 1.
+        kind: kind of its work once `steps.chat.span_kind` has looked; None before.
     """
 
     trace_id: str
@@ -39,6 +40,7 @@ class Span:
     source: str = "otlp"
     uri: str = ""
     offset: int = 0
+    kind: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)

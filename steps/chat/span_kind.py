@@ -42,6 +42,12 @@ def _text(attributes: dict[str, Any], key: str) -> str:
 
 def kind_of(span: Span) -> str:
     """Kind of a span's work: "generation", "agent", "tool", "retriever", "embedding", "chain", …; "" when nothing tells."""
+    if span.kind is None:
+        span.kind = _find_kind(span)
+    return span.kind
+
+
+def _find_kind(span: Span) -> str:
     a = span.attributes
     if span.source == "langfuse-trace":
         return "trace"

@@ -111,7 +111,7 @@ def stored(ctx):
         return set(lake.scan("traces", ("trace_id",)).column("trace_id").to_pylist())
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6), 7])
+@pytest.mark.parametrize("seed", [random.randrange(10**6), 7], ids=["random", "7"])
 def test_late_parts_end_as_if_all_had_come_at_once(tmp_path, monkeypatch, seed):
     rng = random.Random(seed)
     lines = [(trace, line) for trace in range(1, 13) for line in parts_of(trace, rng)]

@@ -123,14 +123,14 @@ def test_ordinary_text_stays(text):
     assert scan.find(text) == []
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6) for _ in range(2)])
+@pytest.mark.parametrize("seed", [random.randrange(10**6) for _ in range(2)], ids=["one", "two"])
 def test_recall_of_generated_values(seed):
     items = planted(seed, 15)
     missed = [item for item in items if not covered(item, spans(item.text))]
     assert len(missed) <= 0.02 * len(items), (seed, missed)
 
 
-@pytest.mark.parametrize("seed", [random.randrange(10**6) for _ in range(2)])
+@pytest.mark.parametrize("seed", [random.randrange(10**6) for _ in range(2)], ids=["one", "two"])
 def test_look_alikes_pass(seed):
     items = look_alikes(seed, 15)
     hits = [item for item in items if scan.find(item.text)]
