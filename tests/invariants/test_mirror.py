@@ -57,6 +57,10 @@ TESTED_BY = {
     # Parts of the lake and of the model store: driven through them, one behaviour suite for all backends.
     "steps/store/artifacts.py": "tests/steps/train/test_train.py",
     "steps/store/aws_errors.py": "tests/steps/store/test_models.py",
+    "steps/store/export_windows.py": "tests/steps/store/test_raw_objects.py",
+    "steps/store/raw_streams.py": "tests/steps/store/test_raw_objects.py",
+    "steps/store/watermarks.py": "tests/steps/ingest/test_ingest.py",
+    "steps/operate/doctor/source_sample.py": "tests/steps/operate/test_trace_story.py",
     "steps/store/lake_files.py": "tests/steps/store/test_lake.py",
     "steps/store/lake_maintenance.py": "tests/steps/operate/test_maintain.py",
     "steps/store/lake_rows.py": "tests/steps/store/test_lake.py",

@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 import zlib
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -55,8 +56,9 @@ class _Stream(io.RawIOBase):
         self._ready = self._ready[len(part) :]
         return len(part)
 
+    @abstractmethod
     def _next(self) -> bytes | None:
-        raise NotImplementedError
+        """The next block, unpacked; None at the end."""
 
 
 class _Gzip(_Stream):
