@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from steps.chat.generation import Generation
 from steps.chat.trace import Trace
 from steps.cluster.process import ServerProcess
 from steps.cluster.telemetry import make_tracer_provider
@@ -35,9 +36,10 @@ def trace(**changes: Any) -> Trace:
         "confidentiality": "internal",
         "question": "Which port does Aurora listen on?",
         "contexts": ["Aurora listens on port 8443."],
-        "answer": "Aurora listens on port 8443.",
     }
-    return Trace(**(values | changes))
+    answer = {"role": "assistant", "content": changes.pop("answer", "Aurora listens on port 8443.")}
+    calls = {"generations": [Generation("s", output=answer)], "answer_span_id": "s", "answer_source": "main-path"}
+    return Trace(**(values | calls | changes))
 
 
 @pytest.mark.parametrize(
