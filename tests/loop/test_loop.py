@@ -94,7 +94,7 @@ def judged(url: str) -> PipelineConfig:
 def test_same_traces_give_the_same_dataset(looped, tmp_path):
     workdir, source, _ = looped
     results = read_state(workdir, "run-0001")["results"]
-    files = [file["uri"] for unit in results["ingest"]["units"] for file in unit["files"]]
+    files = [item["uri"] for unit in results["ingest"]["units"] for item in unit["objects"]]
     with ServerProcess("judge", {}, log_file=tmp_path / "judge.log") as judge:
         config = judged(judge.wait_healthy().url)
         assert data_digest(tmp_path / "work", config, files, results["world"]["golden"]) == results["curate"]["digest"]

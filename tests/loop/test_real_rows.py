@@ -91,7 +91,9 @@ def test_faithful_answers_are_chosen(tmp_path, kind):
     rows = rows[:ROWS] if kind == "otlp" else rows[ROWS:]
     path = write(tmp_path / "traces", kind, rows)
     with ServerProcess("judge", {}, log_file=tmp_path / "judge.log") as judge:
-        config = load_config(overrides=(f"reward_judge.base_url={judge.wait_healthy().url}/v1",))
+        # These prompts come from an app, and no root span tells the user's own words.
+        overrides = (f"reward_judge.base_url={judge.wait_healthy().url}/v1", "ingest.contexts_in_prompts=true")
+        config = load_config(overrides=overrides)
         ctx = StepContext(config=config, run_id="rows", workdir=tmp_path / "work")
         governed = govern(ctx, path)
         labelled = label(ctx, governed.traces)
