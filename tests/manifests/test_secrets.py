@@ -28,12 +28,14 @@ DETECTORS = (
 )
 # Planted: what the PII gate and the Git client must find or hide. (file, kind)
 PLANTED = {
-    ("tests/steps/govern/test_pii.py", "AWS Access Key"),
-    ("tests/steps/govern/test_pii.py", "Basic Auth Credentials"),
-    ("tests/steps/govern/test_pii.py", "GitHub Token"),
-    ("tests/steps/govern/test_pii.py", "JSON Web Token"),
-    ("tests/steps/govern/test_pii.py", "Private Key"),
+    ("bench/pii.py", "Private Key"),
+    ("tests/steps/govern/pii/test_scan.py", "AWS Access Key"),
+    ("tests/steps/govern/pii/test_scan.py", "Basic Auth Credentials"),
+    ("tests/steps/govern/pii/test_scan.py", "GitHub Token"),
+    ("tests/steps/govern/pii/test_scan.py", "JSON Web Token"),
+    ("tests/steps/govern/pii/test_scan.py", "Private Key"),
     ("tests/steps/govern/test_rows.py", "Basic Auth Credentials"),
+    ("tests/steps/ingest/langfuse_api/test_source.py", "Basic Auth Credentials"),
     ("tests/steps/release/test_change.py", "Basic Auth Credentials"),
     ("tests/steps/store/test_git_credentials.py", "Basic Auth Credentials"),
 }
