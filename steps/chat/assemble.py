@@ -10,16 +10,15 @@ from typing import Any
 from steps.chat.answer import SIDE_STEPS, Answer, find_answer, find_question, find_root, own_words, user_text_of
 from steps.chat.claims import claims_of
 from steps.chat.contexts import find_contexts, is_retriever
-from steps.chat.feedback import Verdict, Vote, combine, verdict_of
+from steps.chat.feedback import Verdict, Vote, combine, meaning_of, verdict_of
 from steps.chat.generation import Generation, check, input_of, read_generation
-from steps.chat.langfuse_rows import as_number
 from steps.chat.outputs import parse_output
 from steps.chat.same_call import merge_same_calls
 from steps.chat.span import Score, Span
 from steps.chat.span_kind import GENERATION, SIDE_KINDS, kind_of
 from steps.chat.trace import Trace, model_partition
 from steps.chat.usage import first_word
-from steps.chat.values import as_word, decode_json, decode_object
+from steps.chat.values import as_number, as_word, decode_json, decode_object
 from steps.contract.config.feedback import FeedbackConfig
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +59,7 @@ def feedback_of(spans: Iterable[Span], scores: Iterable[Score], rules: FeedbackC
     """The users' verdict, 0-1, of all scores and evaluation events; None without one."""
     votes = []
     for score in scores:
-        verdict = verdict_of(score.name, score.data_type, score.number, score.label, score.source, rules, score.author)
+        verdict = meaning_of(score, rules)
         if isinstance(verdict, Verdict):
             votes.append(Vote(verdict.name, score.author, score.at_ns, verdict.value))
     if not votes:
@@ -208,7 +207,7 @@ def assemble(
     name = asked.model_answered or next((item.model_answered for item in reversed(whole) if item.model_answered), "")
     return Trace(
         trace_id=root.trace_id,
-        source=root.source.removesuffix("-trace"),
+        source=root.source,
         source_uri=(answering or root).uri,
         ts=_EPOCH + timedelta(microseconds=start_ns // 1000),
         model=model_partition(name),

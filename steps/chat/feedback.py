@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from steps.chat.span import Score
 from steps.contract.config.feedback import FeedbackConfig, FeedbackRule
 
 _SEPARATORS = str.maketrans(dict.fromkeys("-. ", "_"))
@@ -107,6 +108,11 @@ def verdict_of(
         return Refused("feedback-unmapped-type")
     value = _value(rule, data, number, label)
     return value if isinstance(value, Refused) else Verdict(plain, value)
+
+
+def meaning_of(score: Score, rules: FeedbackConfig) -> Verdict | Consent | Ignored | Refused:
+    """What a score as it was read says; see `verdict_of`."""
+    return verdict_of(score.name, score.data_type, score.number, score.label, score.source, rules, score.author)
 
 
 def combine(votes: Iterable[Vote]) -> float | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from steps.chat.langfuse_rows import as_mapping, as_nanoseconds, as_number, as_short_text, read_field, span_of
+from steps.chat.langfuse_rows import as_nanoseconds, as_short_text, read_field, span_of
 from steps.chat.span import Record, Score, Unreadable
+from steps.chat.values import as_number, as_object
 
 MAX_ID_CHARACTERS = 256
 # The number of these is an index or 0: it says nothing.
@@ -22,14 +23,14 @@ def _is_score(row: dict[str, Any]) -> bool:
 
 
 def _score(row: dict[str, Any], uri: str, offset: int) -> Score | Unreadable:
-    subject = as_mapping(read_field(row, "subject"))
+    subject = as_object(read_field(row, "subject"))
     kind, subject_id = subject.get("kind"), as_short_text(subject.get("id"))
     trace_id = read_field(row, "trace_id") or subject.get("traceId") or (subject_id if kind == "trace" else "")
     session_id = as_short_text(read_field(row, "session_id")) or (subject_id if kind == "session" else "")
     if not isinstance(trace_id, str) or len(trace_id) > MAX_ID_CHARACTERS or not (trace_id.strip() or session_id):
         return Unreadable(uri, offset, "score-without-trace-id")
-    person = as_mapping(read_field(row, "annotation"))
-    details = as_mapping(read_field(row, "details"))
+    person = as_object(read_field(row, "annotation"))
+    details = as_object(read_field(row, "details"))
     data_type = as_short_text(read_field(row, "data_type")).strip().upper()
     value = read_field(row, "value")
     label = as_short_text(read_field(row, "string_value")) or as_short_text(read_field(row, "long_string_value"))

@@ -8,14 +8,12 @@ Source: Langfuse server 4.16, blob storage export and public API v1-v3.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from steps.chat.span import Span
+from steps.chat.values import as_number, as_object
 
 _CAMEL_ALSO = {
     "id": ("span_id", "spanId"),
@@ -86,19 +84,6 @@ def as_short_text(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18 else ""
 
 
-def as_number(value: Any) -> float | None:
-    """A finite number, also when written as text; None for anything else."""
-    if isinstance(value, str):
-        try:
-            value = float(value[:64])
-        except ValueError:
-            return None
-    try:
-        return float(value) if isinstance(value, (bool, int, float)) and math.isfinite(value) else None
-    except OverflowError:
-        return None
-
-
 def as_nanoseconds(value: Any) -> int:
     """A Langfuse time as Unix nanoseconds: text (without a zone it means UTC), datetime, or a number; 0 when it is no time.
 
@@ -119,19 +104,6 @@ def as_nanoseconds(value: Any) -> int:
     return int(value * (1 if size >= 1e17 else 1_000 if size >= 1e14 else 1_000_000 if size >= 1e11 else 1_000_000_000))
 
 
-def as_mapping(value: Any) -> dict[str, Any]:
-    """A map column: an object, its JSON text, or Parquet's list of pairs; {} otherwise."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return {}
-    if isinstance(value, list):
-        pairs = [(item.get("key"), item.get("value")) if isinstance(item, dict) else item for item in value]
-        return {str(pair[0]): pair[1] for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2 and pair[0] is not None}
-    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
-
-
 def _flat(values: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield every entry under its dotted key; an object comes as a whole and by its entries."""
     for key, value in values.items():
@@ -142,9 +114,9 @@ def _flat(values: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[
 
 def _usage(row: dict[str, Any]) -> dict[str, int]:
     """Token counts by kind: of `usage_details`, else of the older fields."""
-    details = as_mapping(read_field(row, "usage_details"))
+    details = as_object(read_field(row, "usage_details"))
     if not details:
-        older = as_mapping(read_field(row, "usage"))
+        older = as_object(read_field(row, "usage"))
         details = {
             "input": older.get("input", row.get("promptTokens", row.get("prompt_tokens"))),
             "output": older.get("output", row.get("completionTokens", row.get("completion_tokens"))),
@@ -170,16 +142,16 @@ def _attributes(row: dict[str, Any], metadata_prefix: str) -> tuple[dict[str, An
         attributes["langfuse.observation.usage_details"] = usage
     resource: dict[str, Any] = {}
     metadata = read_field(row, "metadata")
-    entries = as_mapping(metadata)
+    entries = as_object(metadata)
     if not entries and metadata not in _EMPTY:
         attributes[metadata_prefix.rstrip(".")] = metadata
     received: dict[str, Any] = {}
     for key, value in entries.items():
         # What Langfuse received over OTLP stands here: whole in older versions, under dotted keys since version 4.
         if key == "attributes":
-            received |= as_mapping(value)
+            received |= as_object(value)
         elif key == "resourceAttributes":
-            resource |= as_mapping(value)
+            resource |= as_object(value)
         elif key.startswith("attributes."):
             received[key.removeprefix("attributes.")] = value
         elif key.startswith("resourceAttributes."):

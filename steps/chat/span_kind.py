@@ -49,8 +49,6 @@ def kind_of(span: Span) -> str:
 
 def _find_kind(span: Span) -> str:
     a = span.attributes
-    if span.source == "langfuse-trace":
-        return "trace"
     kind = _text(a, "langfuse.observation.type")
     if kind in _LANGFUSE:
         # Python SDK up to 3.3 marked generations that an integration had made as spans.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from typing import Any
 
@@ -50,9 +51,7 @@ def as_object(value: Any) -> dict[str, Any]:
     value = decode_object(value)
     if isinstance(value, (list, tuple)):
         pairs = [(item.get("key"), item.get("value")) if isinstance(item, dict) else item for item in value]
-        if all(isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
-            return {str(pair[0]): pair[1] for pair in pairs}
-        return {}
+        return {str(pair[0]): pair[1] for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2 and pair[0] is not None}
     return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
 
 
@@ -101,3 +100,16 @@ def canonical_text(value: Any) -> str:
     if isinstance(decoded, (dict, list)):
         return compact_json(decoded)
     return clean_text(decoded) if isinstance(decoded, str) else compact_json(decoded)
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number, also when written as text; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:64])
+        except ValueError:
+            return None
+    try:
+        return float(value) if isinstance(value, (bool, int, float)) and math.isfinite(value) else None
+    except OverflowError:
+        return None

@@ -90,9 +90,10 @@ def _refusal(row: dict[str, Any], label: tuple[float, str] | None, call: dict[st
 
 def refused_traces(lake: Lake) -> set[str]:
     """Traces of which some delivery refused, whatever their row says by now."""
+    import pyarrow.compute as pc
+
     rows = lake.scan("claims", ("trace_id", "consent"))
-    pairs = zip(rows.column("trace_id").to_pylist(), rows.column("consent").to_pylist(), strict=True)
-    return {trace_id for trace_id, consent in pairs if set((consent or "").split()) & {"none", "unknown"}}
+    return set(rows.filter(pc.match_substring_regex(rows.column("consent"), r"\b(none|unknown)\b")).column("trace_id").to_pylist())
 
 
 def _scores(lake: Lake, labels: TableRef, policy_version: str) -> dict[str, tuple[float, str]]:

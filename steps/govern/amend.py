@@ -62,12 +62,14 @@ def stored_traces(lake: Lake, trace_ids: list[str]) -> dict[str, StoredTrace]:
     def of(trace_id: str) -> StoredTrace:
         return stored.setdefault(trace_id, StoredTrace(lake))
 
+    days = {day.isoformat() for day in lake.among("traces", ("trace_id", "date"), trace_ids).column("date").to_pylist()}
+    # Rows hold text: only the days of stored traces are read whole.
     names = tuple(column.name for column in lake.schema("traces").columns)
-    for row in lake.among("traces", names, trace_ids).to_pylist():
+    for row in lake.among("traces", names, trace_ids, {"date": days}).to_pylist() if days else ():
         trace = of(row["trace_id"])
         trace.batch = row["ingest_batch"] or ""
         trace.row = {name: value for name, value in row.items() if name != "ingest_batch"}
-    calls = lake.among("generations", ("trace_id", "revision"), [trace_id for trace_id, trace in stored.items() if trace.row])
+    calls = lake.among("generations", ("trace_id", "revision"), [*stored] if days else [], {"date": days})
     counts = Counter(zip(calls.column("trace_id").to_pylist(), calls.column("revision").to_pylist(), strict=True))
     for trace_id, trace in stored.items():
         trace.is_whole = counts[(trace_id, trace.row.get("revision"))] == trace.row.get("generations")

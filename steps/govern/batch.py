@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.chat.assemble import assemble, feedback_of
 from steps.chat.claims import Claims, claims_of, is_withdrawn, strictest_class, strictest_consent
-from steps.chat.feedback import Consent, Verdict, verdict_of
+from steps.chat.feedback import Consent, Verdict, meaning_of
 from steps.chat.same_call import second_tellings
 from steps.chat.span import Score, Span, Unreadable
 from steps.chat.trace import Trace
@@ -204,14 +204,14 @@ class Settling:
             self.outcome.rows["generations"] += calls
 
     def _feedback_row(self, score: Score) -> dict[str, Any]:
-        verdict = verdict_of(score.name, score.data_type, score.number, score.label, score.source, self._rules, score.author)
+        verdict = meaning_of(score, self._rules)
         return feedback_row(score, verdict.value if isinstance(verdict, Verdict) else None, self._key)
 
     def _claim_spans(self, scores: Iterable[Score]) -> list[Span]:
         """Scores by which somebody gives or withdraws consent, as claims."""
         result = []
         for score in scores:
-            verdict = verdict_of(score.name, score.data_type, score.number, score.label, score.source, self._rules, score.author)
+            verdict = meaning_of(score, self._rules)
             if isinstance(verdict, Consent):
                 result.append(Span(score.trace_id, "", "", "score", 0, 0, {"consent": verdict.word}))
         return result

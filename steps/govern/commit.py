@@ -82,7 +82,7 @@ class Commit:
         """
         for manifest in self._waiting:
             for table, files in manifest.files.items():
-                rows = self._lake.read_files(table, [file.path for file in files], (_first_column(table),))
+                rows = self._lake.read_files(table, [file.path for file in files], ("trace_id",))
                 for file, read in zip(files, rows, strict=True):
                     if read.num_rows != file.rows:
                         raise DataError(f"{file.path}: {read.num_rows} rows, its manifest says {file.rows}: run the shard again")
@@ -258,10 +258,6 @@ class Commit:
             if unused:
                 paths = [plain(path) for path in sorted(unused)]
                 self._lake.upkeep(table, partial(delete_paths, paths=paths))
-
-
-def _first_column(table: str) -> str:
-    return "score_id" if table == "feedback" else "trace_id"
 
 
 def _without(rows: pa.Table, trace_ids: Iterable[str]) -> pa.Table:

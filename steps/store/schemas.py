@@ -1,7 +1,8 @@
 """The lake's tables: columns, partitions and keys, as plain data.
 
 A column may be added at any time (give it a place at the end and raise `version`);
-an older table gains it when it is next written. Columns are never renamed or removed.
+an older table gains it when it is next written. Columns are never renamed or removed: a table whose meaning
+changes is refused, as the traces of the first edition are.
 """
 
 from __future__ import annotations

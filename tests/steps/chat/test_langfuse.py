@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from steps.chat.assemble import assemble, feedback_of
-from steps.chat.langfuse import as_mapping, as_nanoseconds, records_of
+from steps.chat.langfuse import as_nanoseconds, records_of
 from steps.chat.span import Unreadable
+from steps.chat.values import as_object
 from steps.contract.config.feedback import FeedbackConfig
 
 T0 = 1_785_578_400 * 10**9
@@ -98,12 +99,12 @@ def test_metadata_of_spans_that_came_over_otlp(langfuse_row):
 
 @pytest.mark.parametrize("value", [{"a": 1}, '{"a": 1}', [{"key": "a", "value": 1}], [("a", 1)]])
 def test_map_columns(value):
-    assert as_mapping(value) == {"a": 1}
+    assert as_object(value) == {"a": 1}
 
 
 @pytest.mark.parametrize("value", [None, "x", "[1]", 7, [], [1]])
 def test_no_map_columns(value):
-    assert as_mapping(value) == {}
+    assert as_object(value) == {}
 
 
 def test_times():
