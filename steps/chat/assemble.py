@@ -173,13 +173,15 @@ def assemble(
 
     Returns:
         The trace, or why there is none: no-generation, generation-error, no-answer, no-input,
-        text-too-large, bad-timestamp, langfuse-internal.
+        text-too-large, bad-timestamp, langfuse-internal, experiment.
     """
     ordered, poorer = _unique(spans)
     root = find_root(ordered)
     environment = _environment([root, *ordered])
     if environment in _OWN_ENVIRONMENTS:
         return "langfuse-internal"
+    if any(span.attributes.get("langfuse.experiment.id") for span in ordered):
+        return "experiment"
     parents = {span.span_id: span.parent_id for span in ordered}
     generations = _read_generations(ordered, parents)
     whole = [generation for generation in generations if generation.text.strip() or generation.calls]

@@ -129,8 +129,11 @@ class Settling:
                 continue
             claim_spans = self._claim_spans(scores)
             result = assemble(spans, scores, trust_prompts=self._trust_prompts, rules=self._rules, claim_spans=claim_spans)
-            if isinstance(result, str):
-                self._quarantine(stored_id, spans, result)
+            if isinstance(result, str) and self._has_row(stored_id):
+                # An odd part costs itself: what is stored stays, unless the part refuses.
+                self._amend(stored_id, spans, scores)
+            elif isinstance(result, str):
+                self._quarantine(stored_id, [*spans, *claim_spans], result)
             else:
                 traces[trace_id] = result
         self._drop_second_tellings(traces)
@@ -157,6 +160,10 @@ class Settling:
         stored = self._stored.get(stored_id)
         return stored.scores if stored else ()
 
+    def _has_row(self, stored_id: str) -> bool:
+        stored = self._stored.get(stored_id)
+        return stored is not None and bool(stored.row)
+
     def _quarantine(self, stored_id: str, spans: list[Span], reason: str) -> None:
         self.outcome.by_trace[stored_id] = QUARANTINED
         self.outcome.quarantine.append(quarantine_row(Unreadable(spans[0].uri, spans[0].offset, reason), self._now, stored_id))
@@ -169,7 +176,8 @@ class Settling:
 
     def _stop(self, stored_id: str, trace_id: str, decision: Decision) -> None:
         self.outcome.by_trace[stored_id] = STOPPED + decision.gate
-        self.outcome.ledger.append(ledger_row(trace_id, decision, self._key, self._now))
+        # An id that was hashed when it was stored is not hashed again.
+        self.outcome.ledger.append(ledger_row(trace_id, decision, self._key, self._now) | {"trace_id": stored_id})
 
     def _pass_claims(self, stored_id: str, trace: Trace) -> bool:
         """Whether a trace's claims let it pass, those of earlier deliveries included."""

@@ -248,3 +248,11 @@ def test_version_said_outright_wins_and_the_apps_own_is_not_the_models(world_spa
 def test_latest_score_is_the_feedback(world_spans):
     scores = [Score("ab" * 16, at, name="thumbs", data_type="NUMERIC", number=number) for at, number in ((5, 1.0), (9, 0.0))]
     assert assemble(world_spans, scores).feedback == 0.0
+
+
+def test_experiments_and_judges_of_langfuse_are_no_traffic(world_spans):
+    world_spans[2].attributes["langfuse.experiment.id"] = "e1"
+    assert assemble(world_spans) == "experiment"
+    del world_spans[2].attributes["langfuse.experiment.id"]
+    world_spans[0].attributes["langfuse.environment"] = "langfuse-llm-as-a-judge"
+    assert assemble(world_spans) == "langfuse-internal"

@@ -198,3 +198,41 @@ def test_a_withdrawal_names_the_datasets_that_it_reached(tmp_path):
     with open_lake(ctx.config, ctx.workdir) as lake:
         assert [row["rule"] for row in lake.scan("gate_ledger").to_pylist()] == ["consent-withdrawn"]
         assert lake.scan("traces").num_rows == lake.scan("generations").num_rows == 0
+
+
+def test_an_odd_part_costs_itself_and_its_refusal_counts(tmp_path):
+    """A late part that makes a trace too large to assemble leaves the stored rows; one that also refuses takes them out."""
+    ctx = context(tmp_path / "work")
+    source = tmp_path / "raw"
+    source.mkdir()
+    for trace in (1, 2):
+        (source / f"{trace}.jsonl").write_text("".join(line + "\n" for line in parts_of(trace, random.Random(1))[:3]))
+    govern(ctx, source)
+    before = contents(ctx)
+    huge = [{"role": "user", "content": "x" * 4_000_001}]
+    (source / "b.jsonl").write_text(otlp(generation(1, 4, huge, [{"role": "assistant", "content": "y"}], 5)) + "\n")
+    assert govern(ctx, source).duplicates == 1
+    assert contents(ctx) == before
+    refusal = otlp(generation(2, 4, huge, [{"role": "assistant", "content": "y"}], 5), span(2, 8, {"opt_out": "true"}, parent=9))
+    (source / "c.jsonl").write_text(refusal + "\n")
+    assert govern(ctx, source).by_gate["consent"] == 1
+    assert stored(ctx) == {f"{1:032x}"}
+
+
+def test_the_ledger_names_a_withdrawn_trace_as_it_is_stored(tmp_path):
+    """The id of this trace is hashed when it is stored, and its raw object is gone when the refusal comes."""
+    ctx = context(tmp_path / "work")
+    source = tmp_path / "raw"
+    source.mkdir()
+    row = {"id": "o", "trace_id": "jane-roe-1970", "type": "GENERATION", "start_time": "2026-06-01 10:00:00", "provided_model_name": "m"}
+    row |= {"input": "Q?", "output": "A.", "metadata": {"consent": "train", "region": "eu-west-1", "confidentiality": "public"}}
+    (source / "a.jsonl").write_text(json.dumps(row) + "\n")
+    govern(ctx, source)
+    (trace_id,) = stored(ctx)
+    assert "jane" not in trace_id
+    (source / "a.jsonl").unlink()
+    (source / "b.jsonl").write_text(json.dumps({**row, "id": "p", "metadata": {"consent": "none"}}) + "\n")
+    assert govern(ctx, source).stopped == 1
+    with open_lake(ctx.config, ctx.workdir) as lake:
+        assert [(entry["trace_id"], entry["rule"]) for entry in lake.scan("gate_ledger").to_pylist()] == [(trace_id, "consent-withdrawn")]
+    assert stored(ctx) == set()
