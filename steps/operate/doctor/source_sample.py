@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from steps.chat.assemble import assemble
@@ -10,10 +12,13 @@ from steps.chat.trace import Trace
 from steps.contract.config import PipelineConfig
 from steps.govern.gates import claims_gates
 from steps.govern.parts import Parts, read_into
-from steps.store.raw_objects import list_source
+from steps.ingest.langfuse_api.pull import pull_source
+from steps.ingest.langfuse_api.source import SCHEME
+from steps.store.raw_objects import RawObject, list_source
 
 MAX_OBJECTS = 20
 MAX_TRACES = 2_000
+API_SAMPLE_S = 20
 _REMEDIES = {
     "consent-none": "set ctp.consent (train, eval or none) on the root span",
     "consent-unlisted-key": "write the consent under a key that docs/traces.md lists",
@@ -33,7 +38,7 @@ def try_source(config: PipelineConfig, source: str) -> dict[str, Any]:
 
     Args:
         config: what the gates allow.
-        source: folder, file or s3:// prefix.
+        source: folder, file, s3:// prefix or langfuse://HOST/PROJECT, of which some seconds' worth is read into a folder that goes again.
 
     Returns:
         `objects` (read, of how many), `traces`, `rows` (that would pass the claims' gates), `share` (rows of traces, 0-1),
@@ -42,8 +47,18 @@ def try_source(config: PipelineConfig, source: str) -> dict[str, Any]:
     Raises:
         DataError: the source does not exist.
         AccessError: it may not be read.
+        TransientError: the API does not answer.
     """
-    objects = list_source(source).objects
+    if not source.startswith(SCHEME):
+        return _try_objects(config, list_source(source).objects)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = config.ingest.model_copy(update={"langfuse_pull_s": API_SAMPLE_S})
+        pages = pull_source(source, folder, datetime.now(UTC), settings).folder
+        return _try_objects(config, list_source(pages).objects if pages else [])
+
+
+def _try_objects(config: PipelineConfig, objects: list[RawObject]) -> dict[str, Any]:
+    """Count what would become of the newest objects."""
     parts = Parts()
     read = 0
     for item in sorted(objects, key=lambda item: item.last_modified, reverse=True)[:MAX_OBJECTS]:

@@ -7,7 +7,9 @@ import pytest
 
 from steps.chat.reading import read_object
 from steps.chat.span import Score, Span
+from steps.contract.config import PipelineConfig
 from steps.contract.errors import AccessError, ConfigError, DataError, TransientError
+from steps.operate.doctor.source_sample import try_source
 from steps.store.raw_objects import list_source
 
 from .server import KEYS, observation, score
@@ -247,3 +249,19 @@ def test_limits_of_the_api_are_kept(pull, langfuse):
         ("observations", "1000"),
         ("scores", "100"),
     }
+
+
+def test_the_doctor_tries_a_sample_and_leaves_nothing(source, langfuse, monkeypatch, tmp_path):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    now = datetime.now(UTC)
+    langfuse.now = now
+    claims = {"consent": "train", "region": "eu-west-1", "confidentiality": "public"}
+    for number, metadata in enumerate((claims, {**claims, "region": "mars"})):
+        row = observation(now - timedelta(hours=1), f"o{number}", f"t{number}", metadata=metadata, input="Q?", output="A.")
+        langfuse.rows.append((now - timedelta(hours=1), "observations", row))
+    sample = try_source(PipelineConfig.model_validate({"ingest": {"langfuse_since": now.date() - timedelta(days=1)}}), source)
+    assert (sample["traces"], sample["share"], sample["refused"]) == (2, 0.5, {"region-not-allowed": 1})
+    assert list(tmp_path.iterdir()) == []
