@@ -40,9 +40,12 @@ def tell_trace(config: PipelineConfig, workdir: Path, trace_id: str) -> dict[str
         (digests), `models` (name@version trained on them) and `hints` (what would let it pass).
 
     Raises:
-        DataError: no table knows the trace.
+        DataError: no table knows the trace, or there is no lake.
         ConfigError, AccessError: the key that hashes ids is missing or may not be read.
     """
+    if config.lake.catalog == "sql" and not config.lake.uri and not (workdir / "lake" / "catalog.db").exists():
+        # Looking must not make a lake, nor a key that hashes ids.
+        raise DataError(f"{workdir}: no lake in this folder: name the folder of a run with --workdir")
     key = load_key(config.govern, workdir)
     ids = {trace_id, safe_id(key, trace_id)}
     with open_lake(config, workdir) as lake:

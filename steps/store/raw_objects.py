@@ -69,6 +69,8 @@ def list_source(source: str, since: datetime | None = None) -> Listing:
         listing = _list_local(path, source, since)
     elif source.startswith("s3://"):
         listing = _list_s3(source, since)
+    elif source.startswith(("http://", "https://")):
+        raise DataError(f"source {source}: a web address is no source: write langfuse://HOST/PROJECT for the API of Langfuse")
     else:
         listing = _list_filesystem(source)
     if since is not None:
@@ -93,7 +95,7 @@ def _list_local(path: Path, source: str, since: datetime | None) -> Listing:
         info = path.stat()
         root = path.resolve()
     except FileNotFoundError:
-        raise DataError(f"source {source}: no such file or folder: correct --sources or ingest.sources") from None
+        raise DataError(f"source {source}: no such file or folder: correct the source that was named, or ingest.sources") from None
     except PermissionError:
         raise AccessError(f"source {source}: no permission to read it: grant read access") from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -169,7 +171,7 @@ def _list_s3(source: str, since: datetime | None) -> Listing:
     found = store.entries(key) if since is None else _walk_s3(store, key, since, 0)
     objects = [_s3_object(bucket, entry) for entry in found if not entry["Key"].endswith("/") and not _is_hidden(entry["Key"][len(key) :])]
     if not objects and key and since is None:
-        raise DataError(f"source {source}: no such object or folder: correct --sources or ingest.sources")
+        raise DataError(f"source {source}: no such object or folder: correct the source that was named, or ingest.sources")
     return Listing(objects)
 
 
@@ -209,7 +211,7 @@ def _list_filesystem(source: str) -> Listing:
     try:
         info = filesystem.get_file_info(root)
         if info.type == FileType.NotFound:
-            raise DataError(f"source {source}: no such object or folder: correct --sources or ingest.sources")
+            raise DataError(f"source {source}: no such object or folder: correct the source that was named, or ingest.sources")
         items = [info] if info.type == FileType.File else filesystem.get_file_info(FileSelector(root, recursive=True))
     except OSError as error:
         known = typed_error(error, f"source {source}")

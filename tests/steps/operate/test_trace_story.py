@@ -53,6 +53,10 @@ def test_a_refused_trace_says_what_would_let_it_pass(ctx, tmp_path):
 
 
 def test_an_unknown_trace_is_one_line(ctx):
+    with pytest.raises(DataError, match="no lake in this folder"):
+        tell_trace(ctx.config, ctx.workdir, "ab" * 16)
+    assert not (ctx.workdir / "lake").exists() and not (ctx.workdir / "secrets").exists(), "looking makes nothing"
+    govern(ctx, CAPTURES / "aisdk6.jsonl")
     with pytest.raises(DataError, match="no table of the lake knows it"):
         tell_trace(ctx.config, ctx.workdir, "ab" * 16)
 

@@ -262,3 +262,9 @@ def test_window_counts_as_a_whole_at_the_watermark():
     old, before, late, rewritten = files("1", 9, 9), files("2", 8, 8), files("3", 5, 1), files("0", 1, 9)
     kept = keep_windows([*old, *before, *late, *rewritten], NOW - timedelta(hours=2))
     assert sorted(item.uri for item in kept) == sorted(item.uri for item in [*late, *rewritten, before[1]])
+
+
+@pytest.mark.parametrize("source", ["https://cloud.langfuse.com", "http://localhost:3000/project/x"])
+def test_a_web_address_is_told_how_to_be_written(source):
+    with pytest.raises(DataError, match="langfuse://HOST/PROJECT"):
+        list_source(source)
