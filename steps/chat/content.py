@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from steps.chat.values import MAX_DEPTH, as_object, as_word, canonical_text, clean_text, compact_json, decode_json
+from steps.chat.values import MAX_DEPTH, as_object, as_word, canonical_text, clean_text, compact_json, decode_json, decode_twice
 
-_REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "redacted-reasoning", "summary_text"})
+_REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "redacted-reasoning", "summary_text", "textreasoningcontent"})
 _TEXT = frozenset({"", "text", "output_text", "input_text", "refusal", "error-text", "message_content"})
 _CALLS = frozenset({"tool_call", "tool-call", "tool_use", "function_call", "function", "server_tool_use", "server_tool_call", "toolcall"})
 _RESULTS = frozenset(
@@ -90,9 +90,7 @@ def canonical_arguments(arguments: Any) -> str:
     """Arguments of a call as JSON text without spaces; text that is no JSON stays as it is, for the row's check to refuse."""
     if arguments is None or arguments == "":
         return "{}"
-    decoded = decode_json(arguments)
-    if isinstance(decoded, str) and decoded[:1] == "{":
-        decoded = decode_json(decoded)
+    decoded = decode_twice(arguments)
     return clean_text(decoded) if isinstance(decoded, str) else compact_json(decoded)
 
 
@@ -176,9 +174,11 @@ def add_content(value: Any, content: Content, depth: int = 0) -> None:
 def _add_part(part: dict[str, Any], content: Content, depth: int) -> None:
     """Add one part, by its type, else by the key that wraps it."""
     raw = part.get("type") if part.get("type") is not None else part.get("kind")
-    kind = raw.lower() if isinstance(raw, str) else ""
+    # Microsoft.Extensions.AI names the kinds that OpenTelemetry has no word for by their class, with its namespace.
+    kind = raw.lower().removeprefix("microsoft.extensions.ai.") if isinstance(raw, str) else ""
     if kind in _REASONING:
         text = next((part[key] for key in ("text", "thinking", "content", "reasoning", "summary") if part.get(key)), "")
+        text = text.get("text") if isinstance(text, dict) else text
         inner = Content()
         add_content(text, inner, depth + 1)
         content.reasoning += inner.texts + inner.reasoning

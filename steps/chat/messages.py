@@ -11,7 +11,7 @@ from typing import Any
 
 from steps.chat.content import Content, ToolCall, add_content, parse_call
 from steps.chat.tools import parse_tools
-from steps.chat.values import MAX_DEPTH, as_object, as_word, clean_text, compact_json, decode_json
+from steps.chat.values import MAX_DEPTH, as_object, as_word, clean_text, compact_json, decode_json, decode_twice
 
 Message = dict[str, Any]
 _ROLES = {
@@ -110,10 +110,19 @@ def _role_of(item: dict[str, Any], default: str, conversation: Conversation) -> 
     raw = item.get("role")
     if isinstance(raw, str) and raw.strip():
         role = _role_name(raw)
+        if not role and raw in _called_names(conversation.messages):
+            # Langfuse's callback for LangChain in JavaScript writes the tool's name as the role of its result.
+            return "tool"
         if not role:
             conversation.problems.append("unknown-role")
         return role or default
     return _role_name(item.get("type")) or default
+
+
+def _called_names(messages: list[Message]) -> set[str]:
+    """Names of the tools that the last assistant message called."""
+    last = next((message for message in reversed(messages) if message["role"] == "assistant"), {})
+    return {call["function"]["name"] for call in last.get("tool_calls", ())}
 
 
 def _calls_of(item: dict[str, Any], content: Content) -> list[ToolCall]:
@@ -188,7 +197,7 @@ def _append(item: dict[str, Any], role: str, content: Content, conversation: Con
         (clean_text(item[key]) for key in ("reasoning_content", "reasoning", "thinking") if isinstance(item.get(key), str) and item[key]),
         "",
     )
-    if role == "tool" and not content.results:
+    if role == "tool" and not content.results and not content.calls:
         identity = next((item[key] for key in ("tool_call_id", "toolCallId", "tool_use_id", "id", "call_id") if item.get(key)), "")
         text = content.text
         decoded = decode_json(text)
@@ -221,7 +230,7 @@ def finish_of(item: dict[str, Any]) -> str:
 def parse_conversation(value: Any, role: str = "user") -> Conversation:
     """The conversation of an input value: text, a message, a list of them, or a request that holds them."""
     conversation = Conversation()
-    add_value(decode_json(value), role, conversation, 0)
+    add_value(decode_twice(value), role, conversation, 0)
     merge_calls(conversation.messages)
     return conversation
 

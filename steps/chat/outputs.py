@@ -6,7 +6,7 @@ from typing import Any
 
 from steps.chat.content import parse_call
 from steps.chat.messages import Conversation, Message, add_item, add_list, add_value, finish_of, is_message, merge_calls
-from steps.chat.values import MAX_DEPTH, as_object, as_word, compact_json, decode_json
+from steps.chat.values import MAX_DEPTH, as_object, as_word, compact_json, decode_json, decode_twice
 
 _ANSWER_KEYS = (
     *("answer", "output", "response", "completion", "text", "content", "message", "result", "outputs", "generated_text", "value"),
@@ -17,7 +17,7 @@ _ANSWER_KEYS = (
 def parse_output(value: Any) -> Conversation:
     """The assistant's turn of an output value, as a conversation of at most one message, with finish reason, id and usage."""
     conversation = Conversation()
-    _add_output(decode_json(value), conversation, 0)
+    _add_output(decode_twice(value), conversation, 0)
     merge_calls(conversation.messages)
     for message in conversation.messages:
         _drop_partial_calls(message)

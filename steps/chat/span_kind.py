@@ -49,6 +49,8 @@ def kind_of(span: Span) -> str:
 
 def _find_kind(span: Span) -> str:
     a = span.attributes
+    if span.source == "langfuse" and not span.span_id:
+        return ""  # a trace's own row: its metadata repeat the attributes of the root span, and that has a row of its own
     kind = _text(a, "langfuse.observation.type")
     if kind in _LANGFUSE:
         # Python SDK up to 3.3 marked generations that an integration had made as spans.

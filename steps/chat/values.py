@@ -34,6 +34,12 @@ def decode_json(value: Any) -> Any:
     return value
 
 
+def decode_twice(value: Any) -> Any:
+    """As `decode_json`, also of an object or list that a client wrote as JSON text and its exporter wrote as JSON again."""
+    decoded = decode_json(value)
+    return decode_json(decoded) if isinstance(decoded, str) and decoded[:1] in ("{", "[") else decoded
+
+
 def decode_object(value: Any) -> Any:
     """A JSON text or a Python repr (as LiteLLM writes) of an object or list as what it holds; anything else as it is."""
     decoded = decode_json(value)

@@ -186,6 +186,15 @@ def test_score_of_an_api_trace_and_its_observations_join_it(langfuse_row):
     assert [record.span_id for record in read({**trace, "observations": ["o1", "o2"], "scores": ["s"]})] == [""]
 
 
+def test_row_of_a_trace_that_repeats_the_attributes_of_its_root_is_no_second_call(langfuse_row):
+    attributes = {"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.input_messages.0.message.content": "What is A?"}
+    inner = camel(langfuse_row(metadata={"attributes": attributes}))
+    row = {"id": inner["traceId"], "timestamp": inner["startTime"], "input": json.dumps(inner["input"]), "output": inner["output"]}
+    trace = assemble(read({**row, "metadata": {"attributes": attributes}, "observations": [inner]}))
+    assert [generation.span_id for generation in trace.generations] == [inner["id"]]
+    assert trace.question == "What is A?"
+
+
 def test_every_column_has_the_name_of_the_attribute(langfuse_row):
     row = langfuse_row(
         level="ERROR",

@@ -29,6 +29,8 @@ ASKED = [{"role": "user", "content": "Why?"}]
         '"Why?"',
         ASKED,
         json.dumps(ASKED),
+        json.dumps(json.dumps(ASKED)),
+        json.dumps(json.dumps({"contents": [{"role": "user", "parts": [{"text": "Why?"}]}]})),
         {"messages": ASKED},
         json.dumps({"messages": ASKED}),
         {"messages": json.dumps(ASKED)},
@@ -209,3 +211,35 @@ def test_deep_nesting_ends():
     for _ in range(500):
         value = [value]
     assert parse_answer(value) == ""
+
+
+def test_an_answer_that_was_written_as_json_twice_is_read():
+    assert parse_answer(json.dumps(json.dumps({"candidates": [{"content": {"parts": [{"text": "Because."}]}}]}))) == "Because."
+    assert parse_answer(json.dumps("{not json")) == "{not json"
+
+
+def test_a_result_under_the_name_of_its_tool_is_a_tool_message():
+    call = {"id": "c1", "type": "function", "function": {"name": "stock_of", "arguments": '{"sku":"A"}'}}
+    messages = [*ASKED, {"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "stock_of", "content": "7 left"}]
+    conversation = parse_conversation(messages)
+    assert conversation.messages[-1] == {"role": "tool", "tool_call_id": "", "content": "7 left"} and conversation.problems == []
+    uncalled = parse_conversation([*ASKED, {"role": "stock_of", "content": "7 left"}])
+    assert uncalled.messages[-1]["role"] == "user" and uncalled.problems == ["unknown-role"]
+
+
+def test_calls_under_the_role_of_a_tool_are_an_assistant_message_without_an_empty_result():
+    calls = [{"id": "c1", "type": "function", "function": {"name": "stock_of", "arguments": "{}"}}]
+    messages = parse_messages([*ASKED, {"role": "tool", "content": json.dumps(calls)}, {"role": "tool", "content": "7 left"}])
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
+    assert messages[1]["tool_calls"][0]["id"] == "c1"
+
+
+def test_reasoning_under_the_class_name_of_a_dotnet_client_is_reasoning():
+    parts = [
+        {"type": "text", "content": "Seven."},
+        {"type": "Microsoft.Extensions.AI.TextReasoningContent", "content": {"text": "", "protectedData": "AAAA"}},
+        {"type": "Microsoft.Extensions.AI.TextReasoningContent", "content": {"text": "Counted the stock."}},
+    ]
+    turn = parse_output([{"role": "assistant", "parts": parts}])
+    assert turn.problems == []
+    assert turn.messages == [{"role": "assistant", "content": "Seven.", "reasoning_content": "Counted the stock."}]
